@@ -16,7 +16,7 @@ from attnsim.specs.library import find, suggest
 from attnsim.specs.load import read_node, validate_node
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.quantity import Bits, Bytes, BytesPerSecond, Hertz, Joule, SquareMetre
-from attnsim.specs.spec import FileSpec, Source, Spec, Text
+from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
 from attnsim.specs.yaml_nodes import Node
 
 
@@ -98,7 +98,23 @@ FAMILIES: dict[str, type[Hardware]] = {"spatial_array": SpatialArray}
 def load_hardware(name: str, overrides: Sequence[Override] = ()) -> Hardware:
     """Read a hardware by name or path, after `overrides`; raises SpecError or UnknownNameError."""
     root = apply_overrides(read_node(find("hardware", name)), overrides)
-    return validate_node(root, _family(root))
+    return validate_node(root, _family(root), hardware_problems)
+
+
+def hardware_problems(hardware: Hardware) -> list[Problem]:
+    """Contradictions inside a hardware: operations that use functional units which their array does not have."""
+    return [
+        problem_at(
+            hardware,
+            f"arrays.{name}.ops.{operator}.uses.{unit}",
+            f"{name} has no unit {unit!r}",
+            suggest(unit, tuple(array.units)),
+        )
+        for name, array in hardware.arrays.items()
+        for operator, operation in array.ops.items()
+        for unit in operation.uses
+        if unit not in array.units
+    ]
 
 
 def _family(root: Node) -> type[Hardware]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from attnsim.errors import SpecError
+from attnsim.errors import Problem, SpecError
 from attnsim.specs.explain import explain
 from attnsim.specs.library import shown_path
 from attnsim.specs.overrides import Override, apply_overrides
@@ -18,14 +18,18 @@ from attnsim.specs.yaml_nodes import Node, parse_yaml, plain, read_text
 T = TypeVar("T", bound=FileSpec)
 
 
-def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = ()) -> T:
+Check = Callable[[T], Sequence[Problem]]
+"""Looks for contradictions inside a spec whose single values are all right; see `attnsim.specs.spec.problem_at`."""
+
+
+def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = (), check: Check[T] | None = None) -> T:
     """Read a YAML file as a spec, after `overrides`; raises SpecError with all problems of the file."""
-    return validate_node(apply_overrides(read_node(path), overrides), model)
+    return validate_node(apply_overrides(read_node(path), overrides), model, check, path.parent)
 
 
-def load_text(text: str, model: type[T], file: str = "") -> T:
+def load_text(text: str, model: type[T], file: str = "", check: Check[T] | None = None) -> T:
     """Read YAML text as a spec; `file` names it in messages."""
-    return validate_node(parse_yaml(text, file), model)
+    return validate_node(parse_yaml(text, file), model, check)
 
 
 def read_node(path: Path) -> Node:
@@ -33,11 +37,17 @@ def read_node(path: Path) -> Node:
     return parse_yaml(read_text(path), shown_path(path))
 
 
-def validate_node(root: Node, model: type[T]) -> T:
-    """Check a tree against a spec class; the result remembers the tree for later problems."""
+def validate_node(root: Node, model: type[T], check: Check[T] | None = None, folder: Path = Path()) -> T:
+    """Check a tree against a spec class, then for contradictions; the result remembers the tree for later problems.
+
+    `folder` is where files that the spec names are looked for.
+    """
     try:
         spec = model.model_validate(plain(root))
     except ValidationError as error:
         raise SpecError(*explain(error, root, model)) from None
-    spec._origin = Origin(file=root.file, root=root)
+    spec._origin = Origin(file=root.file, folder=str(folder), root=root)
+    problems = check(spec) if check else ()
+    if problems:
+        raise SpecError(*sorted(problems, key=lambda problem: problem.line))
     return spec

@@ -8,18 +8,22 @@ After the loop-nest mappings of Timeloop and TeAAL (partitioning, loop order, sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import ConfigDict, Field, PositiveInt
 
-from attnsim.specs.library import find
+from attnsim.errors import Problem
+from attnsim.specs.library import find, suggest
 from attnsim.specs.load import load_spec
 from attnsim.specs.overrides import Override
 from attnsim.specs.quantity import Bytes
-from attnsim.specs.spec import FileSpec, Spec, Text
+from attnsim.specs.spec import FileSpec, Spec, Text, problem_at
 
 TileSize = PositiveInt | str
+
+_TILE_WORDS = re.compile(r"fit|full|\w+\.(rows|columns|lanes)")
 
 
 class Target(Spec):
@@ -39,7 +43,6 @@ class Phase(Spec):
     spatial: Einsum -> ranks laid over (rows, columns); what is left runs in time.
     keep: memory or array -> tensor -> loop; the block of the tensor below that loop stays there while the loop
     body runs.
-    through: tensors between two Einsums of this phase that travel through the backing store.
     nests: Einsums that share one traversal of a tile; each nest reads a kept tensor once.
     overlap: steps of one tile in order; inside a step, lanes separated by `|` run side by side, `drain ARRAY` waits for
     the array to empty. buffers: tensor -> number of blocks held at once (default 1).
@@ -57,7 +60,6 @@ class Phase(Spec):
     place: dict[str, list[str]]
     spatial: dict[str, list[str]] = Field(default_factory=dict)
     keep: dict[str, dict[str, str]] = Field(default_factory=dict)
-    through: list[str] = Field(default_factory=list)
     nests: list[list[str]] = Field(default_factory=list)
     overlap: list[str] = Field(default_factory=list)
     buffers: dict[str, PositiveInt] = Field(default_factory=dict)
@@ -103,4 +105,42 @@ class Mapping(FileSpec):
 
 def load_mapping(name: str, overrides: Sequence[Override] = ()) -> Mapping:
     """Read a mapping by name or path, after `overrides`; raises SpecError or UnknownNameError."""
-    return load_spec(find("mapping", name), Mapping, overrides)
+    return load_spec(find("mapping", name), Mapping, overrides, mapping_problems)
+
+
+def mapping_problems(mapping: Mapping) -> list[Problem]:
+    """Contradictions inside a mapping, before any cascade or hardware is looked at: neither phases nor choices, a tile
+    size that is no size, loops that no split names, Einsums that are used but not placed."""
+    if bool(mapping.phases) == bool(mapping.choose):
+        remedy = "give one of the two: `phases`, or `choose` between other mappings"
+        return [
+            problem_at(mapping, "", "has both `phases` and `choose`" if mapping.phases else "has no phases", remedy)
+        ]
+    return [
+        problem_at(mapping, f"phases.{position}.{path}", what, remedy)
+        for position, phase in enumerate(mapping.phases)
+        for path, what, remedy in (*_tile_problems(phase), *_placement_problems(phase))
+    ]
+
+
+def _tile_problems(phase: Phase) -> Iterator[tuple[str, str, str]]:
+    for part, size in phase.tile.items():
+        if isinstance(size, str) and not _TILE_WORDS.fullmatch(size):
+            what = f"{size!r} is not a tile size"
+            yield f"tile.{part}", what, "write a number, array.rows, array.columns, array.lanes, `full` or `fit`"
+
+
+def _placement_problems(phase: Phase) -> Iterator[tuple[str, str, str]]:
+    """Einsums that a phase speaks of without placing them; with place, what and remedy."""
+    placed = tuple(name for names in phase.place.values() for name in names)
+    mentions = [(f"spatial.{name}", name) for name in phase.spatial]
+    mentions += [(f"nests.{i}", name) for i, nest in enumerate(phase.nests) for name in nest]
+    for i, step in enumerate(phase.overlap):
+        words = [word.strip() for word in re.split(r"[|,]", step)]
+        mentions += [(f"overlap.{i}", word) for word in words if not word.startswith("drain ")]
+        drained = [word.removeprefix("drain ").strip() for word in words if word.startswith("drain ")]
+        for array in (name for name in drained if name not in phase.place):
+            yield f"overlap.{i}", f"nothing is placed on {array!r}", suggest(array, tuple(phase.place))
+    for path, name in mentions:
+        if name not in placed:
+            yield path, f"{name!r} is not placed on an array in this phase", suggest(name, placed)

@@ -36,6 +36,7 @@ class Origin:
     """The file that a spec was read from. It never decides whether two specs are equal."""
 
     file: str = field(default="", compare=False)
+    folder: str = field(default="", compare=False)
     root: Node | None = field(default=None, compare=False, repr=False)
 
 

@@ -1,0 +1,130 @@
+"""Claim files: what `validation/<dataset>/claims.yaml` may say: statements that a run of attnsim must reproduce.
+
+A claim compares one metric of one run, or of a run for each row of a data file, with values from a source, and says how
+far they may be apart. Three kinds are kept apart: `measured` on silicon, `published` in a paper, or another `model`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from attnsim.errors import Problem
+from attnsim.specs.library import find
+from attnsim.specs.load import load_spec
+from attnsim.specs.overrides import Override
+from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
+
+Kind = Literal["measured", "published", "model"]
+Setting = str | int | float
+
+
+class RunRequest(Spec):
+    """A run by its inputs, as the command line names them; what is left out keeps its default.
+
+    `set` holds overrides by path, such as `hardware.clock: 1 GHz`.
+    """
+
+    model: Text | None = None
+    cascade: Text | None = None
+    hardware: Text | None = None
+    mapping: Text | None = None
+    scope: Literal["attention", "layer"] | None = None
+    seq_len: PositiveInt | None = None
+    batch: PositiveInt | None = None
+    fill_drain: Literal["ideal", "modeled"] | None = None
+    register_file_energy: Literal["artifact", "full"] | None = None
+    set: dict[str, Setting] = Field(default_factory=dict)
+
+
+class Rows(Spec):
+    """Rows of a CSV file beside the claim file, one run each.
+
+    value: the column to compare with, in the SI unit of the metric. run: key of the run -> the column that holds it.
+    where: column -> the only value (or values) to take, so that one file can serve several claims.
+    """
+
+    file: Text
+    value: Text
+    run: dict[str, Text] = Field(default_factory=dict)
+    where: dict[str, Setting | list[Setting]] = Field(default_factory=dict)
+
+
+class Tolerance(Spec):
+    """How far ours may be from the source: `relative` to the source's value, `absolute` in the metric's unit; either
+    suffices when both are given."""
+
+    relative: NonNegativeFloat | None = None
+    absolute: NonNegativeFloat | None = None
+
+
+class Claim(Spec):
+    """One statement to reproduce.
+
+    metric: path in the run's JSON, such as `latency_s` or `utilization.array_2d`. value or data: what the source says.
+    over: a second run; the claim is then about a ratio, `metric of run / metric of over`, or the inverse when `inverse`
+    is true (a speedup is the latency of `over` divided by the latency of `run`).
+    vary: run key -> values; with `mean`, the claim is about the arithmetic mean over all their combinations.
+    """
+
+    name: Text
+    statement: Text
+    source: Source | None = None
+    kind: Kind | None = None
+    metric: Text
+    run: RunRequest = Field(default_factory=RunRequest)
+    over: RunRequest | None = None
+    inverse: bool = False
+    vary: dict[str, list[Setting]] = Field(default_factory=dict)
+    mean: bool = False
+    value: float | None = None
+    data: Rows | None = None
+    tolerance: Tolerance
+    notes: str = ""
+
+
+class Claims(FileSpec):
+    """The claims of one dataset; `source` and `kind` hold for every claim that does not name its own."""
+
+    name: Text
+    title: str = ""
+    source: Source = Field(examples=["paper, year, figure"], description="where the claimed values come from")
+    kind: Kind
+    notes: str = ""
+    run: RunRequest = Field(default_factory=RunRequest)
+    claims: list[Claim] = Field(min_length=1)
+
+
+def load_claims(name: str, overrides: Sequence[Override] = ()) -> Claims:
+    """Read the claims of a dataset by name or path; raises SpecError or UnknownNameError."""
+    return load_spec(find("validation", name), Claims, overrides, claims_problems)
+
+
+def claims_problems(claims: Claims) -> list[Problem]:
+    """Contradictions inside a claim file: a name used twice, a claim without a value or with two, without tolerance, a
+    data file that is not there."""
+    counts = Counter(claim.name for claim in claims.claims)
+    folder = Path(claims._origin.folder)
+    return [
+        problem_at(claims, f"claims.{position}.{key}", what, remedy)
+        for position, claim in enumerate(claims.claims)
+        for key, what, remedy in _problems(claim, counts, folder)
+    ]
+
+
+def _problems(claim: Claim, counts: Counter[str], folder: Path) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    if counts[claim.name] > 1:
+        found.append(("name", f"the name {claim.name!r} is used {counts[claim.name]} times", "give each its own"))
+    if (claim.value is None) == (claim.data is None):
+        amount = "no value" if claim.value is None else "both `value` and `data`"
+        found.append(("value", f"has {amount}", "give `value`, or `data` with a file and a column"))
+    if claim.tolerance.relative is None and claim.tolerance.absolute is None:
+        found.append(("tolerance", "is empty", "write for example {relative: 1e-3}"))
+    if claim.data is not None and not (folder / claim.data.file).is_file():
+        found.append(("data.file", f"there is no file {claim.data.file!r}", "it lies beside the claim file"))
+    return found
