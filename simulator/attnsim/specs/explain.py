@@ -99,7 +99,16 @@ def _words(group: list[_Complaint], model: type[BaseModel]) -> tuple[str, str]:
     if limits:
         return _limit(limits[0])
     wanted = " or ".join(dict.fromkeys(unexpected))
-    return f"{_shown(first.node)} is not {wanted}", f"write {wanted}"
+    return f"{_shown(first.node)} is not {wanted}", f"write {_intended(first.node.value) or wanted}"
+
+
+def _intended(value: object) -> str:
+    """What a value of the wrong kind was probably meant to be: `1e3` is 1000, and quotes make text of a number."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, str) and value.strip("+-").isdecimal():
+        return f"{value} without quotes"
+    return ""
 
 
 def _limit(complaint: _Complaint) -> tuple[str, str]:

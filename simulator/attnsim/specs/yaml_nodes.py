@@ -99,7 +99,7 @@ def parse_value(text: str, file: str = "") -> Node:
         reader.events = iter(list(yaml.parse(text, Loader=_LOADER)))
         root = _read_stream(reader)
     except yaml.YAMLError as error:
-        reader.problems.append(_syntax_problem(error, file))
+        reader.problems.append(_syntax_problem(error, text, file))
         raise SpecError(*reader.problems) from None
     if reader.problems:
         raise SpecError(*reader.problems)
@@ -217,10 +217,14 @@ def _place(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
-def _syntax_problem(error: yaml.YAMLError, file: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     cause = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be parsed"
     remedy = "check the indentation, colons, quotes and brackets around this place"
     if mark is None:
         return Problem(file=file, what=f"not YAML: {cause}", remedy="a spec is YAML text in UTF-8")
-    return Problem(file=file, line=mark.line + 1, column=mark.column + 1, what=f"not YAML: {cause}", remedy=remedy)
+    lines = text.splitlines()
+    shown = lines[mark.line][:160] if mark.line < len(lines) else ""
+    snippet = f"    {shown}\n    {' ' * mark.column}^" if mark.column <= len(shown) and shown.isprintable() else ""
+    what = f"not YAML: {cause}"
+    return Problem(file=file, line=mark.line + 1, column=mark.column + 1, what=what, remedy=remedy, snippet=snippet)
