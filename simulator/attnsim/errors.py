@@ -17,7 +17,7 @@ EXIT_BAD_INPUT = 2
 class Problem:
     """One thing wrong with an input: where it is, what it is and what to do about it.
 
-    `line` and `column` count from 1; 0 means unknown. `path` is the dotted path inside a spec (`arrays.array_2d.shape`).
+    `line` and `column` count from 1; 0 means unknown. `path` is the dotted path inside a spec (`arrays.array_2d.ops`).
     `snippet` holds source lines with a caret under the offending token, if there is one.
     """
 

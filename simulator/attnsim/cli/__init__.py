@@ -1,0 +1,60 @@
+"""The command `attnsim`: arguments to one call of the package, and every error of the user's to a message.
+
+Exit codes: 0 fine, 1 a claim failed, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from attnsim.errors import EXIT_BAD_INPUT, AttnSimError
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (`sys.argv` by default) and return its exit code; bad input never shows a traceback."""
+    try:
+        return _answer(sys.argv[1:] if arguments is None else list(arguments))
+    except AttnSimError as error:
+        return _fail(*(str(problem) for problem in error.problems))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _silence_stdout()
+        return _fail(_explain(error))
+    except MemoryError:
+        return _fail("not enough memory for this run; a shorter --seq-len or a smaller --batch needs less")
+
+
+def _answer(arguments: list[str]) -> int:
+    from attnsim.cli.app import run
+
+    answer = run(arguments)
+    sys.stdout.write(answer.text)
+    sys.stdout.flush()
+    return answer.exit_code
+
+
+def _fail(*messages: str) -> int:
+    sys.stderr.write("".join(f"{message}\n" for message in messages))
+    return EXIT_BAD_INPUT
+
+
+def _explain(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    place = f"{error.filename}: " if error.filename else "cannot write: "
+    return f"{place}{reason[:1].lower()}{reason[1:]}; check the path, its permissions and the space left on its disk"
+
+
+def _silence_stdout() -> None:
+    """Point a stdout that cannot be written to nowhere, so that the interpreter's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
