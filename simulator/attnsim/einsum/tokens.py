@@ -1,0 +1,105 @@
+"""Tokens of the cascade language: one line of text -> names, numbers and signs with their columns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from attnsim.einsum.ast import Span
+
+_PATTERN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<comment>#.*)"
+    r"|(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<sign>->|<=|>=|==|!=|[-+*/=<>()\[\],])"
+    r"|(?P<unknown>.)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One token; `kind` is `name`, `number`, `sign` or `end`."""
+
+    kind: str
+    text: str
+    span: Span
+
+
+class SyntaxProblem(Exception):
+    """Text that does not parse: where, what is wrong and what to write; caught by `attnsim.einsum.build` only."""
+
+    def __init__(self, span: Span, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.span = span
+        self.what = what
+        self.remedy = remedy
+
+
+def tokenize(text: str, line: int = 0) -> tuple[list[Token], str]:
+    """Tokens of one line, an `end` token last, and the comment after `#`; SyntaxProblem for a strange character."""
+    tokens: list[Token] = []
+    comment = ""
+    end = 0
+    for match in _PATTERN.finditer(text):
+        kind, word = str(match.lastgroup), match.group()
+        span = Span(line=line, column=match.start() + 1, end=match.end() + 1)
+        if kind == "unknown":
+            raise SyntaxProblem(span, f"the character {word!r} means nothing here", "see docs/cascades.md")
+        if kind == "comment":
+            comment = word[1:].strip()
+        elif kind != "space":
+            tokens.append(Token(kind=kind, text=word, span=span))
+            end = match.end()
+    tokens.append(Token(kind="end", text="", span=Span(line=line, column=end + 1, end=end + 2)))
+    return tokens, comment
+
+
+@dataclass(slots=True)
+class Cursor:
+    """A reading position in a list of tokens."""
+
+    tokens: list[Token]
+    position: int = 0
+
+    @property
+    def token(self) -> Token:
+        """The token that comes next."""
+        return self.tokens[self.position]
+
+    def peek(self, ahead: int = 1) -> Token:
+        """The token `ahead` places further on, the `end` token when there is none."""
+        return self.tokens[min(self.position + ahead, len(self.tokens) - 1)]
+
+    def take(self) -> Token:
+        """The next token, and move past it."""
+        token = self.token
+        self.position = min(self.position + 1, len(self.tokens) - 1)
+        return token
+
+    def accept(self, text: str) -> Token | None:
+        """The next token if it is the sign or word `text`, and move past it; else None."""
+        return self.take() if self.token.kind in ("sign", "name") and self.token.text == text else None
+
+    def expect(self, text: str, purpose: str) -> Token:
+        """The next token, which must be the sign `text`; SyntaxProblem otherwise."""
+        token = self.accept(text)
+        if token is None:
+            raise SyntaxProblem(self.token.span, f"expected `{text}` {purpose}, found {shown(self.token)}")
+        return token
+
+    def expect_name(self, purpose: str) -> Token:
+        """The next token, which must be a name; SyntaxProblem otherwise."""
+        if self.token.kind != "name":
+            raise SyntaxProblem(self.token.span, f"expected {purpose}, found {shown(self.token)}")
+        return self.take()
+
+
+def shown(token: Token) -> str:
+    """A token in words, for messages."""
+    return "the end of the line" if token.kind == "end" else f"`{token.text}`"
+
+
+def between(first: Span, last: Span) -> Span:
+    """The span from the start of one span to the end of another on the same line."""
+    return Span(line=first.line, column=first.column, end=max(last.end, first.end))
