@@ -11,6 +11,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pint
 
 Dimension = tuple[int, int, int, int, int]
 """Exponents of length, mass, time, current and data (bytes)."""
@@ -82,7 +87,7 @@ UNITS: dict[str, tuple[float, Dimension]] = {
 } | {"min": (60.0, TIME), "h": (3600.0, TIME)}
 
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.DOTALL)
-_FACTOR = re.compile(r"\s*([*/·]?)\s*(1|[^\W\d_]+)\s*(?:(?:\^|\*\*)?\s*(-?[1-9])|([²³]))?", re.UNICODE)
+_FACTOR = re.compile(r"\s*([*/·]?)\s*(1|[A-Za-zµμΩ]+)\s*(?:(?:\^|\*\*)?\s*(-?[1-9])|([²³]))?")
 _SUPERSCRIPTS = {"²": 2, "³": 3}
 _LONGEST_TEXT = 80
 
@@ -165,12 +170,17 @@ def _product(left: Dimension, right: Dimension, power: int) -> Dimension:
     return a, b, c, d, e
 
 
-def _pint_unit(symbol: str) -> tuple[float, Dimension]:
-    """Look up a unit that the table lacks; scales with an offset (degrees Celsius) and angles are refused."""
+@cache
+def _registry() -> pint.UnitRegistry[float]:
     import pint
 
-    registry: pint.UnitRegistry[float] = pint.UnitRegistry()
-    if symbol not in registry:
+    return pint.UnitRegistry()
+
+
+def _pint_unit(symbol: str) -> tuple[float, Dimension]:
+    """Look up a unit that the table lacks; scales with an offset (degrees Celsius) and angles are refused."""
+    registry = _registry()
+    if not registry.parse_unit_name(symbol):
         raise UnitError(f"has the unknown unit {symbol!r}")
     quantity = registry.Quantity(1.0, symbol)
     base = quantity.to_base_units() if quantity._is_multiplicative else quantity
