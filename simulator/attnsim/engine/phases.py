@@ -1,0 +1,121 @@
+"""Phases in sequence: each a set of folded programs, some side by side, to one timeline.
+
+The phases' own simulations give work and resources; one more task graph, in which a program holds a token of every resource
+that it uses, puts them in order. Phases that stand beside each other overlap as far as their resources and rounds allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attnsim.engine import run
+from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
+from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
+
+_UNLIMITED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramPhase:
+    """A phase: `programs` that share no resource and run at once.
+
+    beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside it; 0 when
+    phases beside each other do not wait for one another.
+    """
+
+    step: str
+    name: str
+    programs: tuple[FoldedProgram, ...]
+    beside: bool = False
+    rounds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSpan:
+    """Simulated time of a group of phases that overlap: `busy_ps` by resource name. exact: nothing was extrapolated."""
+
+    step: str
+    name: str
+    makespan_ps: int
+    busy_ps: Mapping[str, int]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """All groups of phases in order, and when the last one ends."""
+
+    makespan_ps: int
+    spans: tuple[PhaseSpan, ...]
+
+
+def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timeline:
+    """Simulate phases in order on `engine` (`fast` or `reference`)."""
+    groups: list[list[ProgramPhase]] = []
+    for phase in phases:
+        if phase.beside and groups:
+            groups[-1].append(phase)
+        else:
+            groups.append([phase])
+    spans = tuple(_run_group(group, engine) for group in groups)
+    graph = GraphBuilder()
+    line = graph.resource("phases")
+    last: list[int] = []
+    for span in spans:
+        last = [graph.task(line, span.makespan_ps, last, origin=(span.name, 0, "phase"))]
+    return Timeline(makespan_ps=run(graph.build(), engine=engine).makespan_ps, spans=spans)
+
+
+def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
+    results = [[run_folded(program, engine=engine) for program in phase.programs] for phase in group]
+    busy: dict[str, int] = {}
+    for result in (r for row in results for r in row):
+        for name, picoseconds in result.busy_ps.items():
+            busy[name] = busy.get(name, 0) + picoseconds
+    return PhaseSpan(
+        step=group[0].step,
+        name="+".join(phase.name for phase in group),
+        makespan_ps=_group_makespan(group, results, engine),
+        busy_ps=busy,
+        exact=all(r.exact for row in results for r in row),
+    )
+
+
+def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[FoldedResult]], engine: str) -> int:
+    if len(group) == 1:
+        return max(result.makespan_ps for result in results[0])
+    rounds = min(phase.rounds for phase in group)
+
+    def build(trips: tuple[int, ...]) -> TaskGraph:
+        return _group_graph(results, trips[0], max(rounds, 1), handover=rounds > 0)
+
+    program = FoldedProgram(trips=(max(rounds, 1),), build=build, tasks=lambda trips: trips[0] * len(group) * 3)
+    return run_folded(program, engine=engine).makespan_ps
+
+
+def _group_graph(
+    results: Sequence[Sequence[FoldedResult]], simulated: int, rounds: int, *, handover: bool
+) -> TaskGraph:
+    graph = GraphBuilder()
+    clock = graph.resource("phases", servers=_UNLIMITED)
+    names = dict.fromkeys(n for row in results for r in row for n, busy in r.busy_ps.items() if busy)
+    pools = {name: graph.pool(name, 1) for name in names}
+    for number in range(simulated):
+        made: list[int] = []
+        for row in results:
+            held = [[(pools[n], 1) for n, busy in result.busy_ps.items() if busy] for result in row]
+            tasks = [
+                graph.task(
+                    clock,
+                    result.makespan_ps // rounds,
+                    made if handover else (),
+                    priority=number,
+                    acquire=tokens,
+                    release=tokens,
+                    origin=("round", number, "phase"),
+                )
+                for result, tokens in zip(row, held, strict=True)
+            ]
+            made = [graph.task(NO_RESOURCE, 0, tasks)]
+    return graph.build()

@@ -1,0 +1,45 @@
+"""What every hardware family offers: bind, lower, account. One literal table in `registry.py` lists the families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from attnsim.engine.phases import ProgramPhase
+from attnsim.einsum.ast import Cascade
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.metrics import Accounting
+from attnsim.specs.hardware import Hardware
+from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """Switches of the model. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`."""
+
+    fill_drain: str = "ideal"
+    register_files: str = "artifact"
+
+
+class Family(Protocol):
+    """The contract of a hardware family. `delays` names engine resources that stand for latency, not for hardware."""
+
+    delays: frozenset[str]
+
+    def bind(
+        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
+    ) -> Any | Infeasible:
+        """Bind a workload; `mappings` is keyed by step name."""
+
+    def lower(self, bound: Any) -> tuple[ProgramPhase, ...]:
+        """Programs of the phases in order."""
+
+    def account(self, bound: Any, assumptions: Assumptions) -> Accounting:
+        """Exact counts of a bound workload."""
+
+    def default_mapping(
+        self, cascade: Cascade, hardware: Hardware, extents: Mapping[str, int], *, resident: bool
+    ) -> MappingSpec:
+        """A mapping for any cascade that the hardware can compute, when the user names none."""

@@ -1,0 +1,8 @@
+"""The hardware families, one literal table: family name in a hardware spec -> its implementation."""
+
+from __future__ import annotations
+
+from attnsim.families.base import Family
+from attnsim.families.spatial_array.family import SpatialArrayFamily
+
+FAMILIES: dict[str, Family] = {"spatial_array": SpatialArrayFamily()}

@@ -1,0 +1,82 @@
+"""Task graph of a phase under the published assumption: pipelines never fill or drain, transfers are perfectly hidden.
+
+Within a tile the steps of `overlap` run one after the other, their lanes side by side; every memory moves its bytes
+independently of the arrays (FuseMax section VI-A, TeAAL's block rule).
+"""
+
+from __future__ import annotations
+
+from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Lane
+from attnsim.families.spatial_array.nest import MergedLoop, Point, cycles_to_ps, happens, points, positions
+from attnsim.families.spatial_array.resources import PhaseResources, transfer_bytes, transfer_memories
+from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
+
+
+def build_compute(
+    bound: BoundWorkload, phase: BoundPhase, loops: tuple[MergedLoop, ...], trips: tuple[int, ...]
+) -> TaskGraph:
+    """The graph of the phase's stages with the given trip counts."""
+    graph = GraphBuilder()
+    resources = PhaseResources(graph, bound.hardware)
+    _compute(graph, resources, bound, phase, loops, trips)
+    return graph.build()
+
+
+def build_moves(
+    bound: BoundWorkload, phase: BoundPhase, loops: tuple[MergedLoop, ...], trips: tuple[int, ...]
+) -> TaskGraph:
+    """The graph of the phase's transfers with the given trip counts."""
+    graph = GraphBuilder()
+    resources = PhaseResources(graph, bound.hardware)
+    _move(graph, resources, bound, phase, loops, trips)
+    return graph.build()
+
+
+def _compute(
+    graph: GraphBuilder,
+    resources: PhaseResources,
+    bound: BoundWorkload,
+    phase: BoundPhase,
+    loops: tuple[MergedLoop, ...],
+    trips: tuple[int, ...],
+) -> None:
+    stages = {stage.einsum.name: (stage, positions(loops, stage.each)) for stage in phase.stages}
+    clock_hz = bound.hardware.clock_hz
+    work = {name: cycles_to_ps(float(stage.cycles), clock_hz) for name, (stage, _) in stages.items()}
+    drain = {name: cycles_to_ps(array.shape[0], clock_hz) for name, array in bound.hardware.arrays.items()}
+
+    def lane_tasks(lane: Lane, point: Point, tile: int, ready: list[int]) -> list[int]:
+        last = ready
+        if lane.drain is not None:
+            return [graph.task(resources.latency, drain[lane.drain], last, origin=(f"drain {lane.drain}", tile, "drain"))]
+        for name in lane.stages:
+            stage, at = stages[name]
+            if happens(at, stage.late, point, trips):
+                last = [graph.task(resources.arrays[stage.array], work[name], last, origin=(name, tile, "stage"))]
+        return last
+
+    ready: list[int] = []
+    for tile, point in enumerate(points(trips)):
+        for step in phase.steps:
+            ends = [task for lane in step for task in lane_tasks(lane, point, tile, ready)]
+            ends = list(dict.fromkeys(ends))
+            ready = ends if len(ends) < 2 else [graph.task(NO_RESOURCE, 0, ends, origin=("join", tile, "join"))]
+
+
+def _move(
+    graph: GraphBuilder,
+    resources: PhaseResources,
+    bound: BoundWorkload,
+    phase: BoundPhase,
+    loops: tuple[MergedLoop, ...],
+    trips: tuple[int, ...],
+) -> None:
+    last: dict[int, list[int]] = {}
+    for move in phase.transfers:
+        at = positions(loops, move.each)
+        size = transfer_bytes(move, bound.hardware)
+        for memory in transfer_memories(move, resources):
+            for tile, point in enumerate(points(trips)):
+                if happens(at, move.late, point, trips):
+                    before = last.get(memory, [])
+                    last[memory] = [graph.task(memory, size, before, origin=(move.tensor, tile, "move"))]

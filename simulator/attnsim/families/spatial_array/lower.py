@@ -1,0 +1,50 @@
+"""Lower a bound workload to programs of the engine: ideal (stages and transfers apart) or modeled (one graph)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attnsim.engine.fold import FoldedProgram
+from attnsim.engine.phases import ProgramPhase
+from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
+from attnsim.families.spatial_array.ideal import build_compute, build_moves
+from attnsim.families.spatial_array.modeled import build_modeled
+from attnsim.families.spatial_array.nest import MergedLoop, merged_loops, task_estimate
+from attnsim.families.spatial_array.residency import Transfer
+from attnsim.families.spatial_array.stages import Stage
+from attnsim.taskgraph import TaskGraph
+
+Builder = Callable[[BoundWorkload, BoundPhase, tuple[MergedLoop, ...], tuple[int, ...]], TaskGraph]
+
+
+def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
+    """Programs for each phase of a bound workload."""
+    return tuple(_lower_phase(bound, phase) for phase in bound.phases)
+
+
+def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
+    events = (*phase.stages, *phase.transfers)
+    if bound.fill_drain == "modeled":
+        programs = (_program(bound, phase, build_modeled, events),)
+        rounds = programs[0].trips[0] if programs[0].trips else 1
+    else:
+        programs = (
+            _program(bound, phase, build_compute, phase.stages),
+            *(_program(bound, phase, build_moves, phase.transfers) for _ in phase.transfers[:1]),
+        )
+        rounds = 0
+    return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
+
+
+def _program(
+    bound: BoundWorkload, phase: BoundPhase, builder: Builder, events: tuple[Stage | Transfer, ...]
+) -> FoldedProgram:
+    loops = merged_loops(phase, events)
+
+    def build(trips: tuple[int, ...]) -> TaskGraph:
+        return builder(bound, phase, loops, trips)
+
+    def tasks(trips: tuple[int, ...]) -> int:
+        return task_estimate(events, loops, trips)
+
+    return FoldedProgram(trips=tuple(loop.trip for loop in loops), build=build, tasks=tasks)

@@ -1,0 +1,242 @@
+"""Residency: which block of which tensor lives where, and every transfer between levels that follows.
+
+From stages, space and a mapping's `keep` to `Transfer`s (words per event and the loops at which the event happens) and to
+the bytes that each memory must hold. The reuse rule is that of Timeloop: a block is fetched again for each iteration of
+every loop outside it, except loops right outside that do not index the tensor (the block stays).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from attnsim.einsum.ast import Access, Cascade
+from attnsim.errors import MappingError, Problem
+from attnsim.families.spatial_array.space import Space, tensor_words
+from attnsim.families.spatial_array.stages import Stage
+from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.mapping import Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Words of a tensor that move from `source` to `target` at every iteration of the loops in `each`.
+
+    source and target are memory names or array names. late: at the other loops the event falls into the last iteration,
+    else into the first. fraction: share of the words that really moves (spilling splits a transfer in two); bypass: the inner
+    memory's own accesses are counted by another transfer.
+    """
+
+    tensor: str
+    source: str
+    target: str
+    words: int
+    each: frozenset[str]
+    late: bool
+    fraction: float = 1.0
+    bypass: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How one nest touches one tensor on an array: per event `words`, at the loops `each`."""
+
+    access: Access
+    array: str
+    each: frozenset[str]
+    late: bool
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensors:
+    """Roles of the tensors of a phase: read from outside, left for outside, made and used inside."""
+
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    internal: frozenset[str]
+
+
+def tensor_roles(cascade: Cascade, stages: Sequence[Stage]) -> Tensors:
+    """Sort the phase's tensors by whether other phases, or the outside, make or use them."""
+    made = {stage.einsum.name for stage in stages}
+    read = {access.tensor for stage in stages for access in stage.einsum.inputs}
+    elsewhere = {a.tensor for e in cascade.einsums if e.name not in made for a in e.inputs}
+    outputs = made & (set(cascade.outputs) | elsewhere)
+    return Tensors(
+        inputs=frozenset(read - made), outputs=frozenset(outputs), internal=frozenset((made & read) - outputs)
+    )
+
+
+def nests_of(stages: Sequence[Stage], phase: Phase) -> list[list[Stage]]:
+    """Stages grouped into nests: as the mapping says, the rest by equal loops."""
+    named = {name: i for i, nest in enumerate(phase.nests) for name in nest}
+    groups: dict[object, list[Stage]] = {}
+    for stage in stages:
+        key: object = named.get(stage.einsum.name, (stage.each, stage.late))
+        groups.setdefault(key, []).append(stage)
+    return list(groups.values())
+
+
+def nest_uses(nest: Sequence[Stage], space: Space) -> list[Use]:
+    """Reads and writes of a nest at the level of a tile; a value made in the nest is not read from a memory again.
+
+    A state is read once (its value before the tile) although the nest makes its next value.
+    """
+    made = {stage.einsum.name for stage in nest}
+    uses: dict[tuple[str, bool], Use] = {}
+    for stage in nest:
+        for access in stage.einsum.inputs:
+            inside = access.tensor in made
+            is_old_state = access.tensor in space.states and not _reads_new_state(access, space)
+            if not inside or is_old_state:
+                _merge(uses, access, stage, writes=False)
+        _merge(uses, stage.einsum.output, stage, writes=True)
+    return list(uses.values())
+
+
+def _reads_new_state(access: Access, space: Space) -> bool:
+    return any(set(i.variables) & space.iterative and i.offset > 0 for i in access.indices)
+
+
+def _merge(uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, *, writes: bool) -> None:
+    key = (access.tensor, writes)
+    old = uses.get(key)
+    each = stage.each | old.each if old else stage.each
+    late = stage.late and (old is None or old.late)
+    uses[key] = Use(access=access, array=stage.array, each=each, late=late, writes=writes)
+
+
+def held_blocks(space: Space, phase: Phase, hardware: SpatialArray) -> dict[str, dict[str, frozenset[str]]]:
+    """Memory -> tensor -> loops inside the kept block; MappingError for unknown memories or loops."""
+    problems: list[Problem] = []
+    levels = [*hardware.memories, *hardware.arrays]
+    loops = [loop.part for loop in space.loops]
+    blocks: dict[str, dict[str, frozenset[str]]] = {}
+    for memory, tensors in phase.keep.items():
+        path = f"phases.{phase.name}.keep.{memory}"
+        if memory not in levels:
+            problems.append(Problem(path=path, what=f"unknown memory {memory}", remedy=f"there are {', '.join(levels)}"))
+        for tensor, part in tensors.items():
+            if part not in loops:
+                what = f"{tensor} is kept at {part}, which is no loop of the order"
+                problems.append(Problem(path=path, what=what, remedy=f"the loops are {', '.join(loops)}"))
+                continue
+            inner = frozenset(loops[loops.index(part) + 1 :])
+            blocks.setdefault(memory, {})[tensor] = inner
+    if problems:
+        raise MappingError(*problems)
+    return blocks
+
+
+def refetch_loops(space: Space, access: Access, inner: frozenset[str]) -> frozenset[str]:
+    """Loops at whose every iteration a block must be fetched: those outside it, but for irrelevant ones right outside."""
+    relevant = space.loops_of(access.variables)
+    outside = [loop.part for loop in space.loops if loop.part not in inner]
+    while outside and outside[-1] not in relevant:
+        outside.pop()
+    return frozenset(outside)
+
+
+def block_bytes(space: Space, access: Access, inner: frozenset[str], *, word_bytes: float) -> int:
+    """Bytes of the block of a tensor that covers the loops in `inner` and the tile."""
+    return round(tensor_words(space, access, inner) * word_bytes)
+
+
+def transfers_of(
+    uses: Sequence[Use],
+    space: Space,
+    roles: Tensors,
+    blocks: Mapping[str, Mapping[str, frozenset[str]]],
+    hardware: SpatialArray,
+) -> list[Transfer]:
+    """Every transfer of the phase: between memories and, at tile level, between memories and arrays."""
+    found: list[Transfer] = []
+    filled: set[tuple[str, str, bool]] = set()
+    for use in uses:
+        levels = _levels(use, roles, blocks, hardware)
+        if not levels:
+            continue
+        found += _array_side(use, levels[0], space, blocks)
+        for inner_level, outer_level in zip(levels, levels[1:], strict=False):
+            moved = (use.access.tensor, inner_level, use.writes)
+            if moved not in filled and not _stays_inside(use, roles):
+                filled.add(moved)
+                found.append(_block_side(use, inner_level, outer_level, space, blocks))
+    return found
+
+
+def _levels(
+    use: Use,
+    roles: Tensors,
+    blocks: Mapping[str, Mapping[str, frozenset[str]]],
+    hardware: SpatialArray,
+) -> list[str]:
+    """Memories that a use of a tensor passes, innermost first; empty when the tensor never leaves the registers."""
+    tensor = use.access.tensor
+    backing = list(hardware.memories)[-1]
+    kept = [m for m in hardware.memories if tensor in blocks.get(m, {})]
+    travels = tensor in roles.inputs or tensor in roles.outputs
+    if travels and backing not in kept:
+        kept.append(backing)
+    return kept
+
+
+def _stays_inside(use: Use, roles: Tensors) -> bool:
+    """Whether the tensor lives and dies in the buffer, so that no block of it moves to the next memory."""
+    tensor = use.access.tensor
+    if use.writes:
+        return tensor not in roles.outputs
+    return tensor not in roles.inputs
+
+
+def _array_side(
+    use: Use, memory: str, space: Space, blocks: Mapping[str, Mapping[str, frozenset[str]]]
+) -> list[Transfer]:
+    """Transfers between an array and the nearest memory: one tile's words per event, or a block held in the array."""
+    tensor = use.access.tensor
+    held = blocks.get(use.array, {}).get(tensor)
+    inner = held if held is not None else frozenset[str]()
+    words = tensor_words(space, use.access, inner)
+    each = refetch_loops(space, use.access, held) if held is not None else use.each
+    if not use.writes:
+        return [Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=use.late)]
+    accumulated = _accumulation_loops(use, space, each)
+    each -= _held_in_place(space, accumulated, each)
+    moves = [Transfer(tensor=tensor, source=use.array, target=memory, words=words, each=each, late=True)]
+    if accumulated & each:
+        # A partial sum that left the array must come back for every further iteration of the reduced loops.
+        moves.append(Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=False))
+    return moves
+
+
+def _accumulation_loops(use: Use, space: Space, each: frozenset[str]) -> frozenset[str]:
+    """Loops that the producer reduces over; the iterative rank is not one: its state is read explicitly."""
+    return each - space.loops_of(use.access.variables)
+
+
+def _held_in_place(space: Space, accumulated: frozenset[str], each: frozenset[str]) -> frozenset[str]:
+    """Reduced loops that are innermost, so that the sum stays in the PEs until they end."""
+    held: set[str] = set()
+    for loop in reversed(space.loops):
+        if loop.part in accumulated:
+            held.add(loop.part)
+        elif loop.part in each:
+            break
+    return frozenset(held)
+
+
+def _block_side(
+    use: Use,
+    inner_level: str,
+    outer_level: str,
+    space: Space,
+    blocks: Mapping[str, Mapping[str, frozenset[str]]],
+) -> Transfer:
+    tensor = use.access.tensor
+    inner = blocks[inner_level][tensor]
+    each = refetch_loops(space, use.access, inner)
+    words = tensor_words(space, use.access, inner)
+    if use.writes:
+        return Transfer(tensor=tensor, source=inner_level, target=outer_level, words=words, each=each, late=True)
+    return Transfer(tensor=tensor, source=outer_level, target=inner_level, words=words, each=each, late=False)

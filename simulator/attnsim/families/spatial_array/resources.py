@@ -1,0 +1,33 @@
+"""Engine resources of a spatial array: a fifo server per array, a shared bandwidth per memory that has one."""
+
+from __future__ import annotations
+
+from attnsim.families.spatial_array.residency import Transfer
+from attnsim.specs.hardware import SpatialArray
+from attnsim.taskgraph import GraphBuilder
+
+LATENCY = "latency"
+_UNLIMITED = 1 << 20
+
+
+class PhaseResources:
+    """Resource ids by array and memory name, registered with a graph; `latency` delays tasks without limit."""
+
+    def __init__(self, graph: GraphBuilder, hardware: SpatialArray) -> None:
+        self.arrays = {name: graph.resource(name) for name in hardware.arrays}
+        self.memories = {
+            name: graph.resource(name, "shared", capacity=memory.bandwidth_bytes_per_s)
+            for name, memory in hardware.memories.items()
+            if memory.bandwidth_bytes_per_s is not None
+        }
+        self.latency = graph.resource(LATENCY, servers=_UNLIMITED)
+
+
+def transfer_bytes(move: Transfer, hardware: SpatialArray) -> int:
+    """Bytes of one event of a transfer."""
+    return round(move.words * move.fraction * hardware.word_bits / 8)
+
+
+def transfer_memories(move: Transfer, resources: PhaseResources) -> list[int]:
+    """Resources that a transfer occupies: every memory with a bandwidth that it reads or writes."""
+    return [resources.memories[name] for name in (move.source, move.target) if name in resources.memories]

@@ -1,0 +1,155 @@
+"""Stages: what one Einsum does on one tile of one array: cycles, occupied PEs, actions of functional units.
+
+From an Einsum, its place and the phase's space, to a `Stage`. A rank laid over rows or columns runs in parallel; every other
+rank of the tile runs in time, one iteration point a cycle per operator cycle (FuseMax section IV, TeAAL section 5).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from attnsim.components.operations import hardware_operations
+from attnsim.einsum.ast import Einsum
+from attnsim.errors import MappingError, Problem
+from attnsim.families.spatial_array.space import Space
+from attnsim.specs.hardware import Array, SpatialArray
+from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.mapping import Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One Einsum on one array, for one tile.
+
+    cycles: that the array is held per tile. occupancy: fraction of its PEs that have work. each: loops at whose every
+    iteration the stage runs; at the other loops it runs only in the last iteration when `late`, else in the first.
+    points: iteration points per tile. actions: uses of each functional unit per point.
+    """
+
+    einsum: Einsum
+    array: str
+    cycles: Fraction
+    occupancy: Fraction
+    each: frozenset[str]
+    late: bool
+    points: int
+    actions: Mapping[str, int]
+    results: int
+
+
+def build_stages(
+    einsums: Sequence[Einsum], space: Space, phase: Phase, mapping: MappingSpec, hardware: SpatialArray
+) -> tuple[Stage, ...]:
+    """A stage for each Einsum of the phase, in the order of `place`; MappingError for what cannot be placed."""
+    by_name = {einsum.name: einsum for einsum in einsums}
+    problems = _misplaced(by_name, phase, hardware)
+    if problems:
+        raise MappingError(*problems)
+    order = [name for names in phase.place.values() for name in names]
+    array_of = {name: array for array, names in phase.place.items() for name in names}
+    return tuple(_stage(by_name[n], array_of[n], einsums, space, phase, mapping, hardware) for n in order)
+
+
+def _misplaced(by_name: Mapping[str, Einsum], phase: Phase, hardware: SpatialArray) -> list[Problem]:
+    path = f"phases.{phase.name}.place"
+    placed = [name for names in phase.place.values() for name in names]
+    problems = [
+        Problem(path=path, what=f"unknown array {array}", remedy=f"{hardware.name} has {', '.join(hardware.arrays)}")
+        for array in phase.place
+        if array not in hardware.arrays
+    ]
+    problems += [
+        Problem(path=path, what=f"unknown Einsum {name}", remedy=f"the cascade has {', '.join(by_name)}")
+        for name in placed
+        if name not in by_name
+    ]
+    problems += [
+        Problem(path=path, what=f"Einsum {name} is placed {placed.count(name)} times", remedy="place it once")
+        for name in dict.fromkeys(placed)
+        if placed.count(name) > 1
+    ]
+    return problems
+
+
+def _stage(
+    einsum: Einsum,
+    array_name: str,
+    einsums: Sequence[Einsum],
+    space: Space,
+    phase: Phase,
+    mapping: MappingSpec,
+    hardware: SpatialArray,
+) -> Stage:
+    array = hardware.arrays[array_name]
+    operations = hardware_operations(einsum, array, array_name=array_name, hardware=hardware.name)
+    sizes = {v: space.tile_size(v) for v in einsum.iteration_ranks}
+    laid = _laid_out(einsum, sizes, space, phase, array)
+    cycles_per_point = [array.ops[name].cycles for name in operations]
+    held = max(cycles_per_point) if mapping.compound_ops == "pipelined" else sum(cycles_per_point)
+    folds = math.prod(math.ceil(sizes[v] / width) for v, width in laid.items())
+    in_time = math.prod(size for v, size in sizes.items() if v not in laid)
+    busy = math.prod(Fraction(sizes[v], math.ceil(sizes[v] / width)) for v, width in laid.items())
+    actions: dict[str, int] = {}
+    for name in operations:
+        for unit, uses in array.ops[name].uses.items():
+            actions[unit] = actions.get(unit, 0) + uses
+    each = space.loops_of(einsum.iteration_ranks)
+    return Stage(
+        einsum=einsum,
+        array=array_name,
+        cycles=Fraction(held).limit_denominator(10**6) * folds * in_time,
+        occupancy=busy / array.pe_count,
+        each=each,
+        late=_waits_for_last(einsum, einsums, space, each),
+        points=math.prod(sizes.values()),
+        actions=actions,
+        results=math.prod(space.tile_size(v) for v in einsum.output.variables),
+    )
+
+
+def _laid_out(
+    einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Phase, array: Array
+) -> dict[str, int]:
+    """Rank variables laid over the array's dimensions, with the width of the dimension."""
+    given = phase.spatial.get(einsum.name)
+    if given is not None:
+        return _given_layout(einsum, given, space, phase, array)
+    outputs = set(einsum.output.variables)
+    ranked = sorted(sizes, key=lambda v: (-sizes[v], v not in outputs, tuple(sizes).index(v)))
+    chosen = [v for v in ranked if sizes[v] > 1][: len(array.shape)]
+    return dict(zip(chosen, array.shape, strict=False))
+
+
+def _given_layout(
+    einsum: Einsum, given: Sequence[str], space: Space, phase: Phase, array: Array
+) -> dict[str, int]:
+    path = f"phases.{phase.name}.spatial.{einsum.name}"
+    if len(given) > len(array.shape):
+        what = f"{len(given)} ranks on an array of {len(array.shape)} dimensions"
+        raise MappingError(Problem(path=path, what=what, remedy="name at most one rank per dimension"))
+    owner = {part: v for v in einsum.iteration_ranks for part in space.parts[v]}
+    unknown = [part for part in given if part not in owner]
+    if unknown:
+        remedy = f"it has {', '.join(owner)}"
+        raise MappingError(Problem(path=path, what=f"{einsum.name} has no rank {', '.join(unknown)}", remedy=remedy))
+    return {owner[part]: width for part, width in zip(given, array.shape, strict=False)}
+
+
+def _waits_for_last(einsum: Einsum, einsums: Sequence[Einsum], space: Space, each: frozenset[str]) -> bool:
+    """Whether any Einsum it depends on, directly or not, walks a loop that it does not walk itself."""
+    by_name = {e.name: e for e in einsums}
+    seen: set[str] = set()
+    front = [access.tensor for access in einsum.inputs]
+    while front:
+        name = front.pop()
+        if name in seen or name not in by_name:
+            continue
+        seen.add(name)
+        producer = by_name[name]
+        if space.loops_of(producer.iteration_ranks) - each:
+            return True
+        front += [access.tensor for access in producer.inputs]
+    return False

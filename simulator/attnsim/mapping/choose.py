@@ -1,0 +1,57 @@
+"""Resolve a mapping that only chooses: pick the first choice whose ranges hold the extents, and load the mapping it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from attnsim.errors import MappingError, Problem
+from attnsim.specs.mapping import Choice
+from attnsim.specs.mapping import Mapping as MappingSpec
+
+Load = Callable[[str], MappingSpec]
+
+
+def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> MappingSpec:
+    """The mapping with phases that `mapping` stands for at these extents.
+
+    Raises MappingError when no choice covers the extents.
+    """
+    if mapping.phases:
+        return mapping
+    for choice in mapping.choose:
+        if all(_holds(choice, rank, bounds, extents) for rank, bounds in choice.when.items()):
+            return _with_tiles(load(choice.use), choice)
+    ranges = "; ".join(", ".join(f"{rank}: {bounds}" for rank, bounds in c.when.items()) for c in mapping.choose)
+    sizes = ", ".join(f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents)))
+    what = f"mapping {mapping.name} has no choice for {sizes}"
+    raise MappingError(Problem(path="choose", what=what, remedy=f"it covers {ranges}"))
+
+
+def _holds(choice: Choice, rank: str, bounds: int | str, extents: Mapping[str, int]) -> bool:
+    """Whether the extent of `rank` is the number, or within `low..high` with either end open."""
+    extent = extents.get(rank)
+    if extent is None:
+        return False
+    low, dots, high = str(bounds).partition("..")
+    try:
+        first = int(low) if low else 0
+        last = int(high) if high else None
+    except ValueError:
+        what = f"{bounds!r} is no range"
+        raise MappingError(
+            Problem(path=f"choose.when.{rank}", what=what, remedy="write a number, low..high, ..high or low..")
+        ) from None
+    if not dots:
+        return extent == first
+    return first <= extent and (last is None or extent <= last)
+
+
+def _with_tiles(mapping: MappingSpec, choice: Choice) -> MappingSpec:
+    """The chosen mapping with the choice's tile sizes put into every phase that tiles the part."""
+    if not choice.set:
+        return mapping
+    phases = [
+        phase.model_copy(update={"tile": {**phase.tile, **{p: s for p, s in choice.set.items() if p in phase.tile}}})
+        for phase in mapping.phases
+    ]
+    return mapping.model_copy(update={"phases": phases})

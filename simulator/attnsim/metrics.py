@@ -1,0 +1,100 @@
+"""Metrics of a run: latency, utilization, traffic, energy, area, bottleneck attribution and lower bounds, all in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseTime:
+    """How long one phase took and how long each resource was busy in it."""
+
+    step: str
+    name: str
+    latency_s: float
+    busy_s: Mapping[str, float]
+    exact: bool
+
+    @property
+    def limiter(self) -> str:
+        """The busiest resource of the phase."""
+        return max(self.busy_s, key=lambda name: (self.busy_s[name], name), default="dependencies")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """What a family counts exactly without simulating.
+
+    useful_s: seconds in which a resource did useful work (occupied PEs only). bytes: moved in and out, by memory.
+    energy_j and area_m2: by component. bounds_s: lower bounds on the latency by name.
+    """
+
+    useful_s: Mapping[str, float]
+    bytes: Mapping[str, float]
+    energy_j: Mapping[str, float]
+    area_m2: Mapping[str, float]
+    bounds_s: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """What a simulated run amounts to. `bottleneck` is the share of the latency that each resource is responsible for."""
+
+    latency_s: float
+    phases: tuple[PhaseTime, ...]
+    utilization: Mapping[str, float]
+    bytes: Mapping[str, float]
+    energy_j: Mapping[str, float]
+    area_m2: Mapping[str, float]
+    bottleneck: Mapping[str, float]
+    bounds_s: Mapping[str, float]
+
+    @property
+    def total_energy_j(self) -> float:
+        """Energy of all components together."""
+        return sum(self.energy_j.values())
+
+    @property
+    def total_area_m2(self) -> float:
+        """Area of all components together."""
+        return sum(self.area_m2.values())
+
+    @property
+    def limiter(self) -> str:
+        """The resource with the largest share of the latency."""
+        return max(self.bottleneck, key=lambda name: (self.bottleneck[name], name))
+
+
+def measure(latency_s: float, phases: Sequence[PhaseTime], accounting: Accounting) -> Metrics:
+    """Metrics from the simulated phases and the family's exact counts."""
+    busy: dict[str, float] = {}
+    for phase in phases:
+        for name, seconds in phase.busy_s.items():
+            busy[name] = busy.get(name, 0.0) + seconds
+    useful = {**busy, **accounting.useful_s}
+    return Metrics(
+        latency_s=latency_s,
+        phases=tuple(phases),
+        utilization={name: seconds / latency_s for name, seconds in useful.items()},
+        bytes=dict(accounting.bytes),
+        energy_j=dict(accounting.energy_j),
+        area_m2=dict(accounting.area_m2),
+        bottleneck=attribute(latency_s, phases),
+        bounds_s=dict(accounting.bounds_s),
+    )
+
+
+def attribute(latency_s: float, phases: Sequence[PhaseTime]) -> dict[str, float]:
+    """Share of the latency by what limits it: in each phase the busiest resource for as long as it is busy.
+
+    What no resource accounts for, because tasks waited for one another, goes to `dependencies`.
+    """
+    shares: dict[str, float] = {}
+    for phase in phases:
+        limiter = phase.limiter
+        shares[limiter] = shares.get(limiter, 0.0) + phase.busy_s.get(limiter, 0.0) / latency_s
+    rest = 1.0 - sum(shares.values())
+    if rest > 1e-9:
+        shares["dependencies"] = rest
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))

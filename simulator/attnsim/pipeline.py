@@ -1,0 +1,220 @@
+"""The whole flow: names or paths in, a simulated Run out.
+
+load -> Workload -> family.bind -> family.lower -> engine -> metrics; every hardware family goes this way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from attnsim.einsum.ast import Cascade
+from attnsim.errors import AttnSimError, MappingError, Problem
+from attnsim.families.base import Assumptions, Family
+from attnsim.mapping.choose import resolve
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.metrics import Metrics, PhaseTime, measure
+from attnsim.specs.cascade import load_cascade
+from attnsim.specs.hardware import Hardware, load_hardware
+from attnsim.specs.library import find
+from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.mapping import load_mapping
+from attnsim.specs.model import Model, load_model
+from attnsim.specs.overrides import Override, for_target, parse_override
+from attnsim.workload import SCOPES, Step, Workload, cascade_step, model_extents, require_positive, step_extents
+
+_TARGETS = ("hardware", "mapping", "model")
+_PS_PER_S = 1e12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to simulate; names of shipped specs or paths of the user's own. None means: what the others imply.
+
+    overrides: `path=value` texts; a path may begin with hardware, mapping or model to say which file is meant.
+    extents: rank name -> size, which wins over the model's.
+    """
+
+    model: str | None = None
+    cascade: str | None = None
+    hardware: str | None = None
+    mapping: str | None = None
+    scope: str = "attention"
+    seq_len: int | None = None
+    batch: int | None = None
+    extents: Mapping[str, int] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    fill_drain: str | None = None
+    register_files: str = "artifact"
+    engine: str = "fast"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A request with everything loaded: the workload, the hardware and the mapping of each step."""
+
+    request: Request
+    workload: Workload
+    hardware: Hardware
+    mappings: Mapping[str, MappingSpec]
+    assumptions: Assumptions
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A simulated request: the plan, the metrics, and whether any phase was extrapolated from its steady state."""
+
+    plan: Plan
+    metrics: Metrics
+
+
+def simulate(request: Request) -> Run | Infeasible:
+    """Simulate a request.
+
+    Returns Infeasible when the mapping does not fit the hardware; raises AttnSimError for anything wrong in the input.
+    """
+    return simulate_plan(make_plan(request))
+
+
+def simulate_plan(plan: Plan) -> Run | Infeasible:
+    """Bind, lower, run and measure a plan."""
+    from attnsim.engine.phases import run_phases
+
+    family = family_of(plan.hardware)
+    bound = family.bind(plan.workload, plan.hardware, plan.mappings, plan.assumptions)
+    if isinstance(bound, Infeasible):
+        return bound
+    timeline = run_phases(family.lower(bound), engine=plan.request.engine)
+    phases = [
+        PhaseTime(
+            step=span.step,
+            name=span.name,
+            latency_s=span.makespan_ps / _PS_PER_S,
+            busy_s={name: busy / _PS_PER_S for name, busy in span.busy_ps.items() if name not in family.delays},
+            exact=span.exact,
+        )
+        for span in timeline.spans
+    ]
+    return Run(
+        plan=plan,
+        metrics=measure(timeline.makespan_ps / _PS_PER_S, phases, family.account(bound, plan.assumptions)),
+    )
+
+
+def family_of(hardware: Hardware) -> Family:
+    """The family that simulates this hardware."""
+    from attnsim.families.registry import FAMILIES
+
+    return FAMILIES[hardware.family]
+
+
+def make_plan(request: Request) -> Plan:
+    """Load everything that a request names, fill in what it leaves out, and bind extents."""
+    if request.scope not in SCOPES:
+        raise AttnSimError(Problem(path="scope", what=f"unknown scope {request.scope!r}", remedy=f"use {' or '.join(SCOPES)}"))
+    overrides = [parse_override(text) for text in request.overrides]
+    mapping = _main_mapping(request, overrides)
+    cascade_name = request.cascade or (mapping.target.cascade if mapping else None)
+    hardware_name = request.hardware or (mapping.target.hardware if mapping else None)
+    if cascade_name is None or hardware_name is None:
+        missing = "--cascade" if cascade_name is None else "--hardware"
+        raise AttnSimError(Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}"))
+    hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
+    model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
+    workload = _workload(request, model, load_cascade(cascade_name))
+    mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
+    default_fill = mapping.fill_drain if mapping else "ideal"
+    files = {"hardware": find("hardware", hardware_name), "cascade": find("cascade", cascade_name)}
+    files |= {"model": find("model", request.model)} if request.model else {}
+    files |= {"mapping": find("mapping", request.mapping)} if request.mapping else {}
+    return Plan(
+        request=request,
+        workload=workload,
+        hardware=hardware,
+        mappings=mappings,
+        assumptions=Assumptions(
+            fill_drain=request.fill_drain or default_fill, register_files=request.register_files
+        ),
+        files=files,
+    )
+
+
+def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpec | None:
+    """The named mapping; the hardware's default when it is written for the cascade asked for; else None."""
+    chosen = for_target(overrides, "mapping", _TARGETS) if request.mapping else ()
+    if request.mapping:
+        return load_mapping(request.mapping, [o for o in chosen if o.path[0] in MappingSpec.model_fields])
+    if request.hardware is None:
+        return None
+    name = load_hardware(request.hardware).default_mapping
+    if name is None:
+        return None
+    mapping = load_mapping(name)
+    return mapping if request.cascade in (None, mapping.target.cascade) else None
+
+
+def _workload(request: Request, model: Model | None, cascade: Cascade) -> Workload:
+    if model is None:
+        return _cascade_workload(request, cascade)
+    seq_len = request.seq_len if request.seq_len is not None else model.seq_len
+    batch = request.batch if request.batch is not None else model.batch
+    ranks = model_extents(model, seq_len=seq_len, batch=batch, extents=request.extents)
+    label = f"{model.name} {request.scope}, {seq_len} tokens, batch {batch}"
+    if request.scope == "attention":
+        return Workload(label=label, steps=(cascade_step("attention", cascade, ranks),))
+    steps = [
+        cascade_step(
+            step.name,
+            load_cascade(step.cascade) if step.cascade else cascade,
+            step_extents(step.extents, ranks) if step.extents else ranks,
+        )
+        for step in model.layer
+    ]
+    return Workload(label=label, steps=tuple(steps))
+
+
+def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
+    if request.scope == "layer":
+        raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
+    ranks = {"B": request.batch or 1, "H": 1, **request.extents}
+    if request.seq_len is not None:
+        ranks = {"M": request.seq_len, "P": request.seq_len, **ranks}
+    require_positive(ranks)
+    step = cascade_step(cascade.name, cascade, ranks)
+    sizes = " ".join(f"{rank}={size}" for rank, size in step.extents.items())
+    return Workload(label=f"{cascade.name} {sizes}", steps=(step,))
+
+
+def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, hardware: Hardware) -> MappingSpec:
+    """The mapping for one step: the main one, a companion, or the family's default."""
+    name = step.cascade.name
+    if mapping is not None and (mapping.target.cascade == name or (request.cascade and step.name in ("attention", name))):
+        return resolve(mapping, step.extents, load_mapping)
+    if mapping is not None and name in mapping.companions:
+        return resolve(load_mapping(mapping.companions[name]), step.extents, load_mapping)
+    return _default_mapping(step, hardware)
+
+
+def _default_mapping(step: Step, hardware: Hardware) -> MappingSpec:
+    """The family's default mapping, with operands resident if that fits, else streamed."""
+    family = family_of(hardware)
+    resident = family.default_mapping(step.cascade, hardware, step.extents, resident=True)
+    trial = family.bind(Workload(label="", steps=(step,)), hardware, {step.name: resident}, Assumptions())
+    if not isinstance(trial, Infeasible):
+        return resident
+    return family.default_mapping(step.cascade, hardware, step.extents, resident=False)
+
+
+def file_hashes(plan: Plan) -> dict[str, str]:
+    """SHA-256 of each spec file of a plan, first 16 hex digits, for provenance."""
+    return {kind: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for kind, path in plan.files.items()}
+
+
+def require_mapping_fits(result: Run | Infeasible) -> Run:
+    """The run, or MappingError with what was missing when the mapping did not fit."""
+    if isinstance(result, Infeasible):
+        raise MappingError(Problem(what=str(result)))
+    return result

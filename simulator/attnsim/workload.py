@@ -1,0 +1,90 @@
+"""Workload = what is computed: a sequence of cascades with bound extents, from a model's layer or from one cascade alone."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from attnsim.einsum.ast import Cascade
+from attnsim.errors import AttnSimError, Problem
+from attnsim.specs.model import Model
+
+SCOPES = ("attention", "layer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One cascade with its extents by rank name. Split parts (`M0`) are bound later, by the mapping."""
+
+    name: str
+    cascade: Cascade
+    extents: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Steps that run one after the other; `label` names model, scope, length and batch for people."""
+
+    label: str
+    steps: tuple[Step, ...]
+
+
+def model_extents(model: Model, *, seq_len: int, batch: int, extents: Mapping[str, int]) -> dict[str, int]:
+    """Extents by rank letter: the model's own, B = batch, P = M = seq_len, then what the user set, which wins."""
+    bound = {**model.ranks, "B": batch, "P": seq_len, "M": seq_len, **extents}
+    require_positive(bound)
+    return bound
+
+
+def require_positive(extents: Mapping[str, int]) -> None:
+    """Raise AttnSimError that lists every extent below one."""
+    wrong = [
+        Problem(path=rank, what=f"extent {size} is not a positive number", remedy="give a whole number of at least 1")
+        for rank, size in extents.items()
+        if size < 1
+    ]
+    if wrong:
+        raise AttnSimError(*wrong)
+
+
+def step_extents(formulas: Mapping[str, int | str], ranks: Mapping[str, int]) -> dict[str, int]:
+    """Evaluate the extents of a layer step, each an integer or a product of rank letters such as `B*P`."""
+    return {name: _product(name, formula, ranks) for name, formula in formulas.items()}
+
+
+def _product(name: str, formula: int | str, ranks: Mapping[str, int]) -> int:
+    factors = str(formula).replace(" ", "").split("*")
+    unknown = [f for f in factors if not re.fullmatch(r"\d+", f) and f not in ranks]
+    if unknown:
+        known = ", ".join(sorted(ranks))
+        raise AttnSimError(
+            Problem(path=name, what=f"{formula!r} names no rank: {', '.join(unknown)}", remedy=f"known ranks: {known}")
+        )
+    return math.prod(ranks[f] if f in ranks else int(f) for f in factors)
+
+
+def missing_ranks(cascade: Cascade, extents: Mapping[str, int]) -> tuple[str, ...]:
+    """Rank names of the cascade, split parts left out, that have no extent yet."""
+    parts = {part for split in cascade.splits for part in split.parts}
+    return tuple(name for name, _ in cascade.ranks if name not in extents and name not in parts)
+
+
+def cascade_step(name: str, cascade: Cascade, extents: Mapping[str, int]) -> Step:
+    """Bind a cascade's ranks and check that none is missing; extents of other ranks are dropped."""
+    missing = missing_ranks(cascade, extents)
+    if missing:
+        raise AttnSimError(
+            *(
+                Problem(
+                    path=f"{cascade.name}.{rank}",
+                    what=f"rank {rank} has no extent",
+                    remedy=f"set it, for example --extent {rank}=1024",
+                )
+                for rank in missing
+            )
+        )
+    names = {rank for rank, _ in cascade.ranks} | {part for split in cascade.splits for part in split.parts}
+    names |= {constant for constant, _ in cascade.constants}
+    return Step(name=name, cascade=cascade, extents={r: extents[r] for r in extents if r in names})
