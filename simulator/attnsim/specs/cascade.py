@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, WithJsonSchema
 
 from attnsim.einsum.ast import Cascade
 from attnsim.einsum.build import parse_cascade
@@ -18,7 +18,9 @@ from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spec import FileSpec, Fraction, Source, Spec, Text
 from attnsim.specs.yaml_nodes import Node, parse_yaml, read_text
 
-Number = Annotated[float, Field(allow_inf_nan=True)]
+Number = Annotated[
+    float, Field(allow_inf_nan=True), WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]})
+]
 Names = str | list[str]
 
 _OUTER_COMMA = re.compile(r",(?![^\[]*\])")

@@ -24,7 +24,7 @@ Plain = Scalar | list["Plain"] | dict[str, "Plain"]
 
 _LOADER: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d{1,4})?|[-+]?\.?inf")
+_FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d{1,4})?|[-+]?\.?inf", re.ASCII)
 _LEADING_ZERO = re.compile(r"[-+]?0+[0-9]+")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
@@ -205,7 +205,7 @@ def _scalar(reader: _Reader, event: yaml.ScalarEvent) -> Scalar:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        return float(text.replace(".inf", "inf"))
     if _LEADING_ZERO.fullmatch(text):
         remedy = f"write {text.lstrip('+-0') or '0'}, or quote it if it is a name"
         reader.complain(event, f"{text} begins with a zero, which some read as octal", remedy)

@@ -26,6 +26,8 @@ from attnsim.specs.yaml_nodes import LARGEST_FILE_BYTES, child_of, locate, parse
         ("0.5", 0.5),
         (".5", 0.5),
         ("-inf", float("-inf")),
+        (".inf", float("inf")),
+        ("٣.٥", "٣.٥"),
         ("nan", "nan"),
         ("true", True),
         ("True", "True"),
