@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-warn-script-location
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --no-warn-script-location
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 PYTEST_WORKERS ?= auto
@@ -38,7 +38,7 @@ format: $(DEV) ## rewrite the code in the one format
 	@$(BIN)/ruff format .
 
 bench: $(DEV) ## speed of the engines and of whole runs on this machine
-	@$(BIN)/python -m benchmarks
+	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 reports: $(RUNTIME) ## regenerate reports/ from validation/, byte for byte
 	@$(BIN)/attnsim report --all

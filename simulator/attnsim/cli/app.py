@@ -9,6 +9,7 @@ import typer
 
 from attnsim.cli.answer import Answer
 from attnsim.cli.listing import list_specs
+from attnsim.cli.schema import schema
 from attnsim.cli.show import show
 
 HELP = """Simulate attention algorithms, written as cascades of Einsums, on hardware.
@@ -19,6 +20,7 @@ Everything that takes a name (hardware, mapping, model, cascade) also takes the 
 COMMANDS: dict[str, Callable[..., Answer]] = {
     "list": list_specs,
     "show": show,
+    "schema": schema,
 }
 
 app = typer.Typer(name="attnsim", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
