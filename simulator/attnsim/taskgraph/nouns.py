@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Int32: TypeAlias = npt.NDArray[np.int32]
 Int64: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Kind = Literal["fifo", "shared"]
 Origin = tuple[str, int, str]
 
