@@ -28,7 +28,7 @@ SCHEMA_OF: dict[Kind, str] = {
 
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of every kind of spec file, by schema name."""
-    return {name: _schema(name, types) for name, types in sorted(_spec_types().items())}
+    return {name: _schema(name, spec_types(name)) for name in sorted(SCHEMA_OF.values())}
 
 
 def schema_text(schema: dict[str, Any]) -> str:
@@ -53,21 +53,27 @@ def header_line(kind: Kind, path: Path) -> str:
     return f"# yaml-language-server: $schema={Path(os.path.relpath(target, path.parent)).as_posix()}"
 
 
-def _spec_types() -> dict[str, tuple[type[BaseModel], ...]]:
-    """Spec classes by schema name; imported late because each brings its own dependencies."""
-    from attnsim.specs.cascade import CascadeFile
-    from attnsim.specs.claims import Claims
-    from attnsim.specs.hardware import FAMILIES
-    from attnsim.specs.mapping import Mapping
-    from attnsim.specs.model import Model
+def spec_types(name: str) -> tuple[type[BaseModel], ...]:
+    """Spec classes of a schema by its name; imported late because each brings its own dependencies."""
+    if name == "hardware":
+        from attnsim.specs.hardware import FAMILIES
 
-    return {
-        "hardware": tuple(FAMILIES.values()),
-        "cascade": (CascadeFile,),
-        "model": (Model,),
-        "mapping": (Mapping,),
-        "claims": (Claims,),
-    }
+        return tuple(FAMILIES.values())
+    if name == "cascade":
+        from attnsim.specs.cascade import CascadeFile
+
+        return (CascadeFile,)
+    if name == "mapping":
+        from attnsim.specs.mapping import Mapping
+
+        return (Mapping,)
+    if name == "model":
+        from attnsim.specs.model import Model
+
+        return (Model,)
+    from attnsim.specs.claims import Claims
+
+    return (Claims,)
 
 
 def _schema(name: str, types: tuple[type[BaseModel], ...]) -> dict[str, Any]:

@@ -87,7 +87,19 @@ def test_mappings_and_models_take_overrides() -> None:
     assert load_model("bert", [parse_override("ranks.H=6")]).ranks["H"] == 6
 
 
-def test_overrides_go_to_the_file_that_they_name() -> None:
-    given = [parse_override(text) for text in ("hardware.clock=1 GHz", "mapping.fill_drain=ideal", "clock=2 GHz")]
-    paths = [o.path for o in for_target(given, "hardware", ("mapping", "model"))]
-    assert paths == [("clock",), ("clock",)]
+TARGETS = ("hardware", "mapping", "model")
+
+
+def test_an_override_goes_to_the_file_that_it_names_or_that_knows_its_key() -> None:
+    texts = ("hardware.clock=1 GHz", "mapping.fill_drain=ideal", "clock=2 GHz", "phases.0.tile.P1=4", "ranks.H=3")
+    given = [parse_override(text) for text in texts]
+    assert {kind: [o.path for o in for_target(given, kind, TARGETS)] for kind in TARGETS} == {
+        "hardware": [("clock",), ("clock",)],
+        "mapping": [("fill_drain",), ("phases", "0", "tile", "P1")],
+        "model": [("ranks", "H")],
+    }
+
+
+def test_an_override_that_no_file_knows_is_refused() -> None:
+    with pytest.raises(SpecError, match="--set clok=3: nothing is called 'clok'; did you mean clock"):
+        for_target([parse_override("clok=3")], "model", TARGETS)
