@@ -1,0 +1,94 @@
+"""Extents of the canonical small instance: 3 where fibers matter, 1 where a rank only ever appears as itself.
+
+(Cascade, rank under study) -> extent by rank name. The rank under study, iterative ranks and ranks tied together (by a
+mask, or because one tensor is read along both) need extent 3, the least at which a neighbour, a prefix and all are
+three different things. Any other rank can be collapsed to one point: its coordinate is passed on unchanged or summed
+over entirely, so a dependency path exists between two points exactly if it exists between their images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+from attnsim.analysis.alignment import align
+from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, part_ranks, rank_names, recomposed_rank
+from attnsim.einsum.ast import Cascade, Index
+
+_SPAN = 3
+_MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
+
+
+def canonical_extents(cascade: Cascade, rank: str, stretch: frozenset[str] = frozenset()) -> dict[str, int]:
+    """Extent by rank name. Ranks in `stretch` are one longer than need be, to see what grows with them."""
+    names = rank_names(cascade)
+    classes = tied_ranks(cascade)
+    active = {rank, *iterative_ranks(cascade)}
+    active |= {name for group in classes if len(group) > 1 for name in group}
+    active |= {part for name in tuple(active) for part in part_ranks(cascade, name)}
+    active |= {part for name in names if _family(cascade, name) & active for part in _family(cascade, name)}
+    sizes = {name: (_span(cascade, name) + (name in stretch) if name in active else 1) for name in names}
+    for group in classes:
+        common = max(_whole(cascade, sizes, name) for name in group)
+        sizes.update({name: common for name in group if not part_ranks(cascade, name)})
+    return {name: _whole(cascade, sizes, name) for name in names}
+
+
+def tied_ranks(cascade: Cascade) -> tuple[frozenset[str], ...]:
+    """Classes of ranks that must have comparable extents: one tensor is read along them, or a mask compares them."""
+    classes: list[set[str]] = [{name} for name in rank_names(cascade)]
+    for first, second in _ties(cascade):
+        joined = [group for group in classes if first in group or second in group]
+        classes = [group for group in classes if group not in joined]
+        classes.append({first, second}.union(*joined))
+    return tuple(frozenset(group) for group in classes)
+
+
+def _ties(cascade: Cascade) -> Iterator[tuple[str, str]]:
+    yield from cascade.same
+    for einsum in cascade.einsums:
+        for access in einsum.inputs:
+            for index, group in align(cascade, access):
+                yield from _tie(cascade, index, group)
+        for condition in einsum.conditions:
+            ranks = [*_compared(cascade, condition.left), *_compared(cascade, condition.right)]
+            yield from pairwise(ranks)
+
+
+def _tie(cascade: Cascade, index: Index, group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if len(index.terms) != 1:
+        return
+    rank = index.terms[0][0].upper()
+    leaves = leaf_ranks(cascade, rank)
+    if leaves == group or not all(group):
+        return
+    yield from ((rank, leaf) for leaf in group if len(group) == 1)
+    whole = next((s.rank for s in cascade.splits if leaf_ranks(cascade, s.rank) == group), None)
+    if whole:
+        yield rank, whole
+
+
+def _compared(cascade: Cascade, index: Index) -> tuple[str, ...]:
+    whole = recomposed_rank(cascade, index)
+    return (whole,) if whole else tuple(variable.upper() for variable in index.variables)
+
+
+def _family(cascade: Cascade, name: str) -> set[str]:
+    for split in cascade.splits:
+        parts = part_ranks(cascade, split.rank)
+        if name in parts:
+            return set(parts)
+    return {name}
+
+
+def _span(cascade: Cascade, name: str) -> int:
+    parts = max(
+        (len(leaf_ranks(cascade, s.rank)) for s in cascade.splits if name in part_ranks(cascade, s.rank)), default=1
+    )
+    return _SPAN - 1 if parts >= _MANY_PARTS else _SPAN
+
+
+def _whole(cascade: Cascade, sizes: dict[str, int], name: str) -> int:
+    leaves = leaf_ranks(cascade, name)
+    return math.prod(sizes[leaf] for leaf in leaves) if leaves != (name,) else sizes[name]
