@@ -31,13 +31,23 @@ def unit_energy_j(
 
 
 def register_energy_j(
-    hardware: SpatialArray, reads: Mapping[str, int], writes: Mapping[str, int], *, one_instance: bool
+    hardware: SpatialArray,
+    reads: Mapping[str, int],
+    writes: Mapping[str, int],
+    crossings: Mapping[str, int],
+    *,
+    one_instance: bool,
 ) -> dict[str, float]:
-    """Joule per array's register files, keyed `array.registers`: of all PEs, or of one PE as the artifact counts it."""
+    """Joule per array's register files, keyed `array.registers`.
+
+    Accesses of the PEs are those of all PEs, or of one PE as FuseMax's artifact counts them; a word that crosses from one
+    array to another is written once and read once.
+    """
     energy = {}
-    for name in sorted(reads.keys() | writes.keys()):
+    for name in sorted(reads.keys() | writes.keys() | crossings.keys()):
         array = hardware.arrays[name]
         share = array.pe_count if one_instance else 1
-        spent = reads.get(name, 0) * array.registers.read_j + writes.get(name, 0) * array.registers.write_j
-        energy[f"{name}.registers"] = spent / share
+        file = array.registers
+        spent = reads.get(name, 0) * file.read_j + writes.get(name, 0) * file.write_j
+        energy[f"{name}.registers"] = spent / share + crossings.get(name, 0) * (file.read_j + file.write_j)
     return energy

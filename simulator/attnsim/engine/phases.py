@@ -7,13 +7,26 @@ that it uses, puts them in order. Phases that stand beside each other overlap as
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from attnsim.engine import run
 from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
 _UNLIMITED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedProgram:
+    """A folded program and the length of its unit of time.
+
+    A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned into
+    picoseconds once, at the end.
+    """
+
+    program: FoldedProgram
+    tick_ps: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +39,7 @@ class ProgramPhase:
 
     step: str
     name: str
-    programs: tuple[FoldedProgram, ...]
+    programs: tuple[TimedProgram, ...]
     beside: bool = False
     rounds: int = 0
 
@@ -68,7 +81,7 @@ def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timel
 
 
 def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
-    results = [[run_folded(program, engine=engine) for program in phase.programs] for phase in group]
+    results = [[_run_program(timed, engine) for timed in phase.programs] for phase in group]
     busy: dict[str, int] = {}
     for result in (r for row in results for r in row):
         for name, picoseconds in result.busy_ps.items():
@@ -80,6 +93,13 @@ def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
         busy_ps=busy,
         exact=all(r.exact for row in results for r in row),
     )
+
+
+def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
+    """Run a program and turn its times into whole picoseconds."""
+    result = run_folded(timed.program, engine=engine)
+    busy = {name: round(ticks * timed.tick_ps) for name, ticks in result.busy_ps.items()}
+    return replace(result, makespan_ps=round(result.makespan_ps * timed.tick_ps), busy_ps=busy)
 
 
 def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[FoldedResult]], engine: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from attnsim.errors import MappingError, Problem
-from attnsim.specs.mapping import Choice
+from attnsim.specs.mapping import Choice, Phase
 from attnsim.specs.mapping import Mapping as MappingSpec
 
 Load = Callable[[str], MappingSpec]
@@ -20,7 +20,7 @@ def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> Map
         return mapping
     for choice in mapping.choose:
         if all(_holds(choice, rank, bounds, extents) for rank, bounds in choice.when.items()):
-            return _with_tiles(load(choice.use), choice)
+            return _adapted(load(choice.use), choice)
     ranges = "; ".join(", ".join(f"{rank}: {bounds}" for rank, bounds in c.when.items()) for c in mapping.choose)
     sizes = ", ".join(f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents)))
     what = f"mapping {mapping.name} has no choice for {sizes}"
@@ -46,12 +46,16 @@ def _holds(choice: Choice, rank: str, bounds: int | str, extents: Mapping[str, i
     return first <= extent and (last is None or extent <= last)
 
 
-def _with_tiles(mapping: MappingSpec, choice: Choice) -> MappingSpec:
-    """The chosen mapping with the choice's tile sizes put into every phase that tiles the part."""
-    if not choice.set:
+def _adapted(mapping: MappingSpec, choice: Choice) -> MappingSpec:
+    """The chosen mapping with the choice's tile sizes and kept tensors put into its phases."""
+    if not choice.set and not choice.keep:
         return mapping
-    phases = [
-        phase.model_copy(update={"tile": {**phase.tile, **{p: s for p, s in choice.set.items() if p in phase.tile}}})
-        for phase in mapping.phases
-    ]
-    return mapping.model_copy(update={"phases": phases})
+    return mapping.model_copy(update={"phases": [_adapted_phase(phase, choice) for phase in mapping.phases]})
+
+
+def _adapted_phase(phase: Phase, choice: Choice) -> Phase:
+    tile = {**phase.tile, **{part: size for part, size in choice.set.items() if part in phase.tile}}
+    keep = {memory: dict(tensors) for memory, tensors in phase.keep.items()}
+    for memory, tensors in choice.keep.items():
+        keep[memory] = {**keep.get(memory, {}), **{t: loop for t, loop in tensors.items() if loop in phase.order}}
+    return phase.model_copy(update={"tile": tile, "keep": keep})

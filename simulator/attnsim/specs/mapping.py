@@ -72,11 +72,16 @@ class Phase(Spec):
 
 
 class Choice(Spec):
-    """A mapping to use when the extents lie in the given ranges (`P: ..4096`, `E: 64`), with overrides."""
+    """A mapping to use when the extents lie in the given ranges (`P: ..4096`, `E: 64`).
+
+    set: rank part -> tile size, in every phase that tiles the part. keep: memory -> tensor -> loop, kept in addition by
+    every phase that uses the tensor's loop.
+    """
 
     when: dict[str, int | str] = Field(default_factory=dict)
     use: str
     set: dict[str, TileSize] = Field(default_factory=dict)
+    keep: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class Mapping(FileSpec):

@@ -39,7 +39,9 @@ def _energy(bound: BoundWorkload, counts: Counts, *, artifact: bool) -> dict[str
     if artifact:
         left_out = unit_energy_j(hardware, counts.uncounted_actions)
         energy = {name: spent - left_out.get(name, 0.0) for name, spent in energy.items()}
-    energy |= register_energy_j(hardware, counts.register_reads, counts.register_writes, one_instance=artifact)
+    energy |= register_energy_j(
+        hardware, counts.register_reads, counts.register_writes, counts.crossings, one_instance=artifact
+    )
     return energy | memory_energy_j(hardware, counts.words_read, counts.words_written)
 
 

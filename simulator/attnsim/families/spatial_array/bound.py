@@ -66,7 +66,8 @@ class Counts:
     """Exact totals over all phases.
 
     words_read, words_written: by memory. actions: (array, unit) -> uses; uncounted_actions: those that the
-    published artifact leaves out. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy.
+    published artifact leaves out. crossings: array -> words that pass its registers on their way to or from
+    another array. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy.
     """
 
     words_read: Mapping[str, float]
@@ -75,5 +76,6 @@ class Counts:
     uncounted_actions: Mapping[tuple[str, str], int]
     register_reads: Mapping[str, int]
     register_writes: Mapping[str, int]
+    crossings: Mapping[str, int]
     array_cycles: Mapping[str, float]
     useful_cycles: Mapping[str, float]

@@ -9,6 +9,7 @@ from collections import defaultdict
 
 from attnsim.components.operations import register_accesses
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Counts
+from attnsim.families.spatial_array.space import tensor_words
 
 
 def count(bound: BoundWorkload) -> Counts:
@@ -19,10 +20,12 @@ def count(bound: BoundWorkload) -> Counts:
     uncounted: dict[tuple[str, str], int] = defaultdict(int)
     register_reads: dict[str, int] = defaultdict(int)
     register_writes: dict[str, int] = defaultdict(int)
+    crossings: dict[str, int] = defaultdict(int)
     cycles: dict[str, float] = defaultdict(float)
     useful: dict[str, float] = defaultdict(float)
     for phase in bound.phases:
         _count_transfers(bound, phase, read, written)
+        _count_crossings(bound, phase, crossings)
         for stage in phase.stages:
             events = phase.events(stage.each)
             for unit, uses in stage.actions.items():
@@ -41,6 +44,7 @@ def count(bound: BoundWorkload) -> Counts:
         uncounted_actions=dict(uncounted),
         register_reads=dict(register_reads),
         register_writes=dict(register_writes),
+        crossings=dict(crossings),
         array_cycles=dict(cycles),
         useful_cycles=dict(useful),
     )
@@ -51,11 +55,26 @@ def _count_transfers(
 ) -> None:
     backing = list(bound.hardware.memories)[-1]
     for move in phase.transfers:
-        words = move.words * phase.events(move.each)
+        words = move.words * move.fraction * phase.events(move.each)
         for memory, tally in ((move.source, read), (move.target, written)):
-            if memory not in bound.hardware.memories:
-                continue
-            if memory == backing:
-                tally[memory] += words * move.fraction
-            elif not move.bypass:
+            if memory == backing or (memory in bound.hardware.memories and not move.bypass):
                 tally[memory] += words
+
+
+def _count_crossings(
+    bound: BoundWorkload, phase: BoundPhase, crossings: dict[str, int]
+) -> None:
+    """Words that go from one array to another without a memory, by the narrower of the two, whose registers they pass."""
+    stage_of = {stage.einsum.name: stage for stage in phase.stages}
+    through_memory = {move.tensor for move in phase.transfers}
+    crossed: set[tuple[str, str]] = set()
+    for stage in phase.stages:
+        for access in stage.einsum.inputs:
+            producer = stage_of.get(access.tensor)
+            if producer is None or producer.array == stage.array or (access.tensor, stage.array) in crossed:
+                continue
+            if access.tensor in through_memory and access.tensor not in phase.space.states:
+                continue
+            crossed.add((access.tensor, stage.array))
+            narrow = min((producer.array, stage.array), key=lambda name: bound.hardware.arrays[name].pe_count)
+            crossings[narrow] += tensor_words(phase.space, access, frozenset()) * phase.events(stage.each)

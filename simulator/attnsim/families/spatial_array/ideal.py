@@ -6,28 +6,41 @@ independently of the arrays (FuseMax section VI-A, TeAAL's block rule).
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Lane
-from attnsim.families.spatial_array.nest import MergedLoop, Point, cycles_to_ps, happens, points, positions
+from attnsim.families.spatial_array.nest import MergedLoop, Point, happens, points, positions
 from attnsim.families.spatial_array.resources import PhaseResources, transfer_bytes, transfer_memories
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
+
+MOVE_TICKS_PER_PS = 1024
 
 
 def build_compute(
     bound: BoundWorkload, phase: BoundPhase, loops: tuple[MergedLoop, ...], trips: tuple[int, ...]
 ) -> TaskGraph:
-    """The graph of the phase's stages with the given trip counts."""
+    """The graph of the phase's stages with the given trip counts, in ticks of `tick_cycles`."""
     graph = GraphBuilder()
     resources = PhaseResources(graph, bound.hardware)
     _compute(graph, resources, bound, phase, loops, trips)
     return graph.build()
 
 
+def tick_cycles(phase: BoundPhase) -> Fraction:
+    """The largest fraction of a cycle of which every stage takes a whole number."""
+    return Fraction(1, math.lcm(*(stage.cycles.denominator for stage in phase.stages)))
+
+
 def build_moves(
     bound: BoundWorkload, phase: BoundPhase, loops: tuple[MergedLoop, ...], trips: tuple[int, ...]
 ) -> TaskGraph:
-    """The graph of the phase's transfers with the given trip counts."""
+    """The graph of the phase's transfers with the given trip counts, in ticks of 1/MOVE_TICKS_PER_PS picoseconds.
+
+    A transfer ends on a whole tick; with many short ones the finer tick keeps the rounding out of the result.
+    """
     graph = GraphBuilder()
-    resources = PhaseResources(graph, bound.hardware)
+    resources = PhaseResources(graph, bound.hardware, ticks_per_ps=MOVE_TICKS_PER_PS)
     _move(graph, resources, bound, phase, loops, trips)
     return graph.build()
 
@@ -41,9 +54,9 @@ def _compute(
     trips: tuple[int, ...],
 ) -> None:
     stages = {stage.einsum.name: (stage, positions(loops, stage.each)) for stage in phase.stages}
-    clock_hz = bound.hardware.clock_hz
-    work = {name: cycles_to_ps(float(stage.cycles), clock_hz) for name, (stage, _) in stages.items()}
-    drain = {name: cycles_to_ps(array.shape[0], clock_hz) for name, array in bound.hardware.arrays.items()}
+    tick = tick_cycles(phase)
+    work = {name: int(stage.cycles / tick) for name, (stage, _) in stages.items()}
+    drain = {name: int(array.shape[0] / tick) for name, array in bound.hardware.arrays.items()}
 
     def lane_tasks(lane: Lane, point: Point, tile: int, ready: list[int]) -> list[int]:
         last = ready

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 from attnsim.engine.fold import FoldedProgram
-from attnsim.engine.phases import ProgramPhase
+from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
-from attnsim.families.spatial_array.ideal import build_compute, build_moves
+from attnsim.families.spatial_array.ideal import MOVE_TICKS_PER_PS, build_compute, build_moves, tick_cycles
 from attnsim.families.spatial_array.modeled import build_modeled
 from attnsim.families.spatial_array.nest import MergedLoop, merged_loops, task_estimate
 from attnsim.families.spatial_array.residency import Transfer
@@ -23,15 +24,15 @@ def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
 
 
 def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
-    events = (*phase.stages, *phase.transfers)
     if bound.fill_drain == "modeled":
-        programs = (_program(bound, phase, build_modeled, events),)
-        rounds = programs[0].trips[0] if programs[0].trips else 1
+        program = _program(bound, phase, build_modeled, (*phase.stages, *phase.transfers))
+        programs: tuple[TimedProgram, ...] = (TimedProgram(program=program),)
+        rounds = program.trips[0] if program.trips else 1
     else:
-        programs = (
-            _program(bound, phase, build_compute, phase.stages),
-            *(_program(bound, phase, build_moves, phase.transfers) for _ in phase.transfers[:1]),
-        )
+        tick_ps = tick_cycles(phase) * 10**12 / Fraction(bound.hardware.clock_hz)
+        stages = _program(bound, phase, build_compute, phase.stages)
+        moves = _program(bound, phase, build_moves, phase.transfers)
+        programs = (TimedProgram(program=stages, tick_ps=tick_ps), TimedProgram(program=moves, tick_ps=Fraction(1, MOVE_TICKS_PER_PS)))
         rounds = 0
     return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
 

@@ -7,8 +7,9 @@ every loop outside it, except loops right outside that do not index the tensor (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attnsim.einsum.ast import Access, Cascade
 from attnsim.errors import MappingError, Problem
@@ -23,8 +24,8 @@ class Transfer:
     """Words of a tensor that move from `source` to `target` at every iteration of the loops in `each`.
 
     source and target are memory names or array names. late: at the other loops the event falls into the last iteration,
-    else into the first. fraction: share of the words that really moves (spilling splits a transfer in two); bypass: the inner
-    memory's own accesses are counted by another transfer.
+    else into the first. fraction: share of the words that really moves (spilling splits a transfer in two; the first
+    partial sum need not be read). bypass: the accesses of the inner memory are counted by another transfer.
     """
 
     tensor: str
@@ -206,7 +207,10 @@ def _array_side(
     moves = [Transfer(tensor=tensor, source=use.array, target=memory, words=words, each=each, late=True)]
     if accumulated & each:
         # A partial sum that left the array must come back for every further iteration of the reduced loops.
-        moves.append(Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=False))
+        # The first iteration starts from zero and needs nothing back.
+        iterations = math.prod(space.trip(part) for part in accumulated & each)
+        back = Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=False)
+        moves.append(replace(back, fraction=1 - 1 / iterations))
     return moves
 
 
@@ -238,5 +242,8 @@ def _block_side(
     each = refetch_loops(space, use.access, inner)
     words = tensor_words(space, use.access, inner)
     if use.writes:
-        return Transfer(tensor=tensor, source=inner_level, target=outer_level, words=words, each=each, late=True)
+        # The last update of a block is written through, so that handing it on costs the inner memory no read.
+        return Transfer(
+            tensor=tensor, source=inner_level, target=outer_level, words=words, each=each, late=True, bypass=True
+        )
     return Transfer(tensor=tensor, source=outer_level, target=inner_level, words=words, each=each, late=False)

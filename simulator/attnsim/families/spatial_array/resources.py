@@ -11,12 +11,15 @@ _UNLIMITED = 1 << 20
 
 
 class PhaseResources:
-    """Resource ids by array and memory name, registered with a graph; `latency` delays tasks without limit."""
+    """Resource ids by array and memory name, registered with a graph; `latency` delays tasks without limit.
 
-    def __init__(self, graph: GraphBuilder, hardware: SpatialArray) -> None:
+    ticks_per_ps: how many units of the graph's time make a picosecond, 1 unless a program needs finer ones.
+    """
+
+    def __init__(self, graph: GraphBuilder, hardware: SpatialArray, *, ticks_per_ps: int = 1) -> None:
         self.arrays = {name: graph.resource(name) for name in hardware.arrays}
         self.memories = {
-            name: graph.resource(name, "shared", capacity=memory.bandwidth_bytes_per_s)
+            name: graph.resource(name, "shared", capacity=memory.bandwidth_bytes_per_s / ticks_per_ps)
             for name, memory in hardware.memories.items()
             if memory.bandwidth_bytes_per_s is not None
         }

@@ -214,7 +214,9 @@ def _size_parts(
     known = {p: sizes[p] for p in names if isinstance(sizes.get(p), int)}
     chunk = math.prod(size for size in known.values() if isinstance(size, int))
     left = math.ceil(extent / chunk)
-    free = [p for p in names if p not in known and sizes.get(p) != "fit"]
+    whole_part = [p for p in names if sizes.get(p) == "full"]
+    unsized = [p for p in names if p not in known and sizes.get(p) != "fit"]
+    free = whole_part or unsized
     if len(free) > 1:
         remedy = f"give tile sizes for {', '.join(free[1:])}"
         return [Problem(path=f"phases.{phase.name}.tile", what=f"{len(free)} parts of {variable.upper()} have no size", remedy=remedy)]
@@ -223,7 +225,7 @@ def _size_parts(
         return [Problem(path=f"phases.{phase.name}.tile", what=what, remedy="leave the outermost part without a size")]
     problems = _divides(variable.upper(), extent, chunk, pad=pad) if len(names) > 1 or names[0] in known else []
     for part in names:
-        size = known.get(part, left if part in free else 1)
+        size = known.get(part, left if part == (free or [""])[0] else 1)
         assert isinstance(size, int)
         (trips if part in phase.order else tile)[part] = size
     return problems
