@@ -1,0 +1,49 @@
+"""docs/specs.md: every example is a file that is read, and the messages shown are those that come."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from attnsim.errors import SpecError
+from attnsim.specs.claims import Claims, claims_problems
+from attnsim.specs.hardware import SpatialArray, hardware_problems
+from attnsim.specs.library import data_root
+from attnsim.specs.load import load_text
+from attnsim.specs.mapping import Mapping, mapping_problems
+from attnsim.specs.model import Model
+from attnsim.specs.spec import FileSpec
+
+PAGE = (data_root() / "docs" / "specs.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n# (\w+)\n(.*?)```", PAGE, re.DOTALL)
+
+
+def read(kind: str, text: str) -> FileSpec:
+    match kind:
+        case "hardware":
+            return load_text(text, SpatialArray, "mine.yaml", hardware_problems)
+        case "mapping":
+            return load_text(text, Mapping, "mine.yaml", mapping_problems)
+        case "claims":
+            return load_text(text, Claims, "mine.yaml", claims_problems)
+        case _:
+            return load_text(text, Model, "mine.yaml")
+
+
+@pytest.mark.parametrize(("kind", "text"), EXAMPLES, ids=[kind for kind, _ in EXAMPLES])
+def test_an_example_of_the_page_is_read(kind: str, text: str) -> None:
+    assert read(kind, text)
+
+
+def test_there_is_an_example_of_every_kind_but_cascades() -> None:
+    assert {kind for kind, _ in EXAMPLES} == {"hardware", "model", "mapping", "claims"}
+
+
+def test_the_messages_of_the_page_are_those_that_come() -> None:
+    shown = [line for line in PAGE.splitlines() if line.startswith("mine.yaml:")]
+    hardware = next(text for kind, text in EXAMPLES if kind == "hardware")
+    broken = hardware.replace("500 MHz", "940").replace("[16, 16]", "[16, 0]").replace("bandwidth:", "bandwith:")
+    with pytest.raises(SpecError) as caught:
+        read("hardware", broken)
+    assert [str(problem) for problem in caught.value.problems] == shown
