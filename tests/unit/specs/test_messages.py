@@ -99,6 +99,11 @@ def test_a_wrong_hardware_is_refused_with_line_path_and_remedy(old: str, new: st
     assert message in hardware_message(old, new)
 
 
+def test_problems_come_in_the_order_of_the_lines_and_not_of_the_schema() -> None:
+    text = messages("layer: 3\nranks: {H: 0}\nbatch: -1\nsource: ''\nname: ''\n", Model)
+    assert [line.split(": ")[1] for line in text.splitlines()] == ["layer", "ranks.H", "batch", "source", "name"]
+
+
 def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None:
     broken = HARDWARE.replace("1 GHz", "1").replace("[4, 4]", "[0]").replace("17 pJ", "17 mm").replace("10 GB/s", "9")
     with pytest.raises(SpecError) as caught:
