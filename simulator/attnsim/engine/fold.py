@@ -1,0 +1,269 @@
+"""Steady-state folding: from a loop nest too large to simulate whole to its makespan and busy times.
+
+A periodic program is a max-plus linear system: from some trip count on, the end of its last task on each resource grows
+by a constant with each period of further trips (Baccelli, Cohen, Olsder and Quadrat 1992, chapter 3). So each loop is
+cut to the smallest trip count at which the growth is constant *and* the tail of the schedule repeats, and the values at
+the corners of the small box of trip counts are extended multi-affinely to the whole nest.
+
+The growth can change later, when a resource that lags behind catches up. So the result counts as exact only if no
+resource grows faster than the one of its island that ends last, or else ends long before it at the full trip counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from attnsim.engine import run
+from attnsim.engine.observe import Observation, Trips, grows_steadily, observe
+from attnsim.taskgraph import TaskGraph
+
+MAX_TASKS = 200_000
+SMALL_TASKS = 1500
+FIRST_BASE = 2
+PERIODS = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedProgram:
+    """A loop nest: `build` makes the exact task graph of the nest for any trip counts from 1 up to `trips`.
+
+    `trips` runs from the outermost loop to the innermost. `tasks` estimates the number of tasks for trip counts without
+    building the graph.
+    """
+
+    trips: Trips
+    build: Callable[[Trips], TaskGraph]
+    tasks: Callable[[Trips], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedResult:
+    """What a program takes: `busy_ps` and `served_ps` by resource name, summed as in `attnsim.trace.Trace`.
+
+    `exact`: the numbers are those of the full simulation, as far as the checks of this module can tell. Otherwise the
+    makespan is an estimate, and `error_bound_ps` is what it changed by at the last refinement or, if more, what the
+    fastest growing resource could add. `simulated_trips` is the largest nest that was simulated.
+    """
+
+    makespan_ps: int
+    busy_ps: Mapping[str, int]
+    served_ps: Mapping[str, int]
+    exact: bool
+    simulated_trips: Trips
+    error_bound_ps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A loop that is cut to `base` trips and grows steadily with each further `period` trips; 0: it is whole."""
+
+    base: int
+    period: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """The multi-affine extension to the whole nest, and by how much the resource bounds may exceed it."""
+
+    values: tuple[int, ...]
+    excess_ps: int
+
+    @property
+    def last_end_ps(self) -> int:
+        """End of the last task."""
+        return max(self.values[: (len(self.values)) // 3])
+
+
+class Lab:
+    """Simulates cut nests of one program, each once, and keeps account of the tasks."""
+
+    def __init__(self, program: FoldedProgram, max_tasks: int, engine: str) -> None:
+        self.program = program
+        self.engine = engine
+        self.full_tasks = program.tasks(program.trips)
+        self.max_tasks = max_tasks
+        self.spent_tasks = 0
+        self.seen: dict[Trips, Observation] = {}
+
+    def at(self, trips: Trips) -> Observation:
+        """The observation of the nest cut to `trips`."""
+        if trips not in self.seen:
+            graph = self.program.build(trips)
+            self.spent_tasks += graph.task_count
+            self.seen[trips] = observe(graph, run(graph, self.engine))
+        return self.seen[trips]
+
+    def affords(self, trips: Trips) -> bool:
+        """Whether a cut nest may be simulated: within the limit, and folding still cheaper than the whole nest."""
+        tasks = self.program.tasks(trips)
+        return tasks <= self.max_tasks and (self.spent_tasks + tasks < self.full_tasks or not self.can_do_all)
+
+    @property
+    def can_do_all(self) -> bool:
+        """Whether the whole nest is within the limit."""
+        return self.full_tasks <= self.max_tasks
+
+
+def run_folded(program: FoldedProgram, *, max_tasks: int = MAX_TASKS, engine: str = "fast") -> FoldedResult:
+    """Makespan and busy times of a whole loop nest, simulated whole when it is small and folded when it is not.
+
+    Args:
+        program: The nest.
+        max_tasks: No graph with more tasks is simulated.
+        engine: `fast` or `reference`.
+
+    Raises:
+        SimulationError: when the nest gets stuck.
+    """
+    lab = Lab(program, max_tasks, engine)
+    if lab.full_tasks <= SMALL_TASKS or all(trip <= FIRST_BASE for trip in program.trips):
+        return _whole(lab)
+    base = FIRST_BASE
+    earlier: Extension | None = None
+    while True:
+        cuts = _cuts(lab, base)
+        if cuts is None:
+            return _whole(lab) if lab.can_do_all else _estimate(lab, base, earlier)
+        extension = _extend(lab, cuts)
+        if extension.excess_ps == 0 and _probe_holds(lab, cuts):
+            return _result(lab, extension, cuts, exact=True)
+        earlier = extension
+        base = 2 * max(cut.base for cut in cuts if cut.period)
+
+
+def _cuts(lab: Lab, base: int) -> list[Cut] | None:
+    """Cut each loop, innermost first, at `base` trips or later; None when that is not to be afforded.
+
+    A cut that holds while the other loops are short need not hold when they have found their own cuts: the loops are
+    gone through until nothing changes.
+    """
+    cuts = [Cut(base=min(trip, FIRST_BASE)) for trip in lab.program.trips]
+    settled: list[Cut] = []
+    while settled != cuts:
+        settled = list(cuts)
+        for loop in reversed(range(len(cuts))):
+            cut = _cut_of(lab, cuts, loop, max(cuts[loop].base, base))
+            if cut is None:
+                return None
+            cuts[loop] = cut
+    return cuts
+
+
+def _cut_of(lab: Lab, cuts: Sequence[Cut], loop: int, base: int) -> Cut | None:
+    trip = lab.program.trips[loop]
+    around = [cut.base for cut in cuts]
+    while base + 2 < trip:
+        for period in PERIODS:
+            aligned = base + (trip - base) % period
+            points = [_with(around, loop, aligned + period * step) for step in range(3)]
+            if points[2][loop] > trip or not lab.affords(points[2]):
+                break
+            if grows_steadily(*(lab.at(point) for point in points)):
+                return Cut(base=aligned, period=period)
+        base *= 2
+        if not lab.affords(_with(around, loop, min(base + 2, trip))):
+            return None
+    return Cut(base=trip) if lab.affords(_with(around, loop, trip)) else None
+
+
+def _with(trips: Sequence[int], loop: int, count: int) -> Trips:
+    return (*trips[:loop], count, *trips[loop + 1 :])
+
+
+def _corners(cuts: Sequence[Cut], at: Trips) -> list[tuple[Trips, int]]:
+    """Corner nests of the box of cuts with their weights in the extension to the nest `at`.
+
+    A loop at `base + k * period` is `(1 - k)` times its lower corner and `k` times its upper one.
+    """
+    choices = []
+    for cut, trip in zip(cuts, at, strict=True):
+        steps = (trip - cut.base) // cut.period if cut.period else 0
+        upper = [(cut.base + cut.period, steps)] if steps else []
+        choices.append([(cut.base, 1 - steps), *upper])
+    corners = []
+    for corner in product(*choices):
+        weight = 1
+        for _, factor in corner:
+            weight *= factor
+        corners.append((tuple(count for count, _ in corner), weight))
+    return corners
+
+
+def _extended(lab: Lab, cuts: Sequence[Cut], at: Trips) -> tuple[int, ...]:
+    rows = [[weight * value for value in lab.at(trips).values] for trips, weight in _corners(cuts, at)]
+    return tuple(map(sum, zip(*rows, strict=True)))
+
+
+def _extend(lab: Lab, cuts: Sequence[Cut]) -> Extension:
+    values = _extended(lab, cuts, lab.program.trips)
+    return Extension(values=values, excess_ps=_excess(lab, cuts, values))
+
+
+def _excess(lab: Lab, cuts: Sequence[Cut], values: tuple[int, ...]) -> int:
+    """By how much a resource that grows faster than the one of its island that ends last may exceed it; 0: by none.
+
+    What follows the last task of a resource takes at most as long as the nest with one trip of each loop. No resource
+    may have more work than time either.
+    """
+    seen = lab.at(tuple(cut.base for cut in cuts))
+    drain = max(lab.at(tuple(1 for _ in cuts)).last_end_ps)
+    rows_in_all = len(seen.names)
+    served = values[2 * rows_in_all :]
+    ends = values[:rows_in_all]
+    excess = max(-(-work // room) for work, room in zip(served, seen.room, strict=True)) - max(ends)
+    for island in set(seen.islands):
+        rows = [row for row, number in enumerate(seen.islands) if number == island]
+        leader = max(rows, key=lambda row: seen.last_end_ps[row])
+        growth = values[leader] - seen.last_end_ps[leader]
+        for row in rows:
+            if values[row] - seen.last_end_ps[row] > growth:
+                excess = max(excess, values[row] + drain - values[leader])
+    return max(excess, 0)
+
+
+def _probe_holds(lab: Lab, cuts: Sequence[Cut]) -> bool:
+    """Whether the extension foretells a nest outside of the box, with two periods more of each loop."""
+    probe = tuple(cut.base + 2 * cut.period for cut in cuts)
+    if sum(cut.period > 0 for cut in cuts) < 2 or not lab.affords(probe):
+        return True
+    return _extended(lab, cuts, probe) == lab.at(probe).values
+
+
+def _whole(lab: Lab) -> FoldedResult:
+    trips = lab.program.trips
+    extension = Extension(values=lab.at(trips).values, excess_ps=0)
+    return _result(lab, extension, [Cut(base=trip) for trip in trips], exact=True)
+
+
+def _estimate(lab: Lab, base: int, earlier: Extension | None) -> FoldedResult:
+    """The extension from the largest cuts that can be afforded, though the growth is not steady there."""
+    trips = lab.program.trips
+    while base > 1 and lab.program.tasks(tuple(min(trip, base + 1) for trip in trips)) > lab.max_tasks:
+        base //= 2
+    cuts = [Cut(base=min(trip, base), period=int(trip > base)) for trip in trips]
+    extension = _extend(lab, cuts)
+    before = earlier or _extend(lab, [Cut(base=max(cut.base // 2, 1), period=1) for cut in cuts])
+    moved = abs(before.last_end_ps - extension.last_end_ps)
+    return _result(lab, extension, cuts, exact=False, error_bound_ps=max(moved, extension.excess_ps))
+
+
+def _result(
+    lab: Lab, extension: Extension, cuts: Sequence[Cut], *, exact: bool, error_bound_ps: int = 0
+) -> FoldedResult:
+    names = lab.at(tuple(cut.base for cut in cuts)).names
+    rows = len(names)
+    busy: dict[str, int] = {}
+    served: dict[str, int] = {}
+    for row, name in enumerate(names[:-1]):
+        busy[name] = busy.get(name, 0) + extension.values[rows + row]
+        served[name] = served.get(name, 0) + extension.values[2 * rows + row]
+    return FoldedResult(
+        makespan_ps=extension.last_end_ps,
+        busy_ps=busy,
+        served_ps=served,
+        exact=exact,
+        simulated_trips=max(lab.seen, key=lab.program.tasks),
+        error_bound_ps=error_bound_ps,
+    )
