@@ -25,6 +25,9 @@ _PATTERNS: dict[Kind, str] = {
     "validation": "validation/*/claims.yaml",
 }
 
+_SHORT_LIST = 12
+_LONG_LIST = 30
+
 
 @cache
 def data_root() -> Path:
@@ -76,11 +79,13 @@ def unknown_name(kind: str, name: str, known: tuple[str, ...]) -> Problem:
 
 
 def suggest(name: str, known: tuple[str, ...]) -> str:
-    """What to write instead of an unknown name: the nearest known ones, and the list of all if it is short."""
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.6) or [k for k in known if k.lower() == name.lower()]
-    nearest = f"did you mean {' or '.join(close)}?" if close else ""
-    listed = f"known: {', '.join(known[:20])}{' ...' if len(known) > 20 else ''}" if known else "none are known"
-    return f"{nearest} {listed}".strip()
+    """What to write instead of an unknown name: the nearest known one; all of them if they are few or none is near."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or [k for k in known if k.lower() == name.lower()]
+    if close and len(known) > _SHORT_LIST:
+        return f"did you mean {close[0]}?"
+    nearest = f"did you mean {close[0]}? " if close else ""
+    listed = f"known: {', '.join(known[:_LONG_LIST])}{' ...' if len(known) > _LONG_LIST else ''}"
+    return nearest + listed if known else "none are known"
 
 
 def _own_file(kind: Kind, path: Path) -> Path:

@@ -39,7 +39,7 @@ def test_a_path_of_the_users_own_is_taken_as_it_is(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("hardware", "fusmax", "there is no hardware 'fusmax'; did you mean fusemax? known: "),
+        ("hardware", "fusmax", "there is no hardware 'fusmax'; did you mean fusemax?"),
         ("model", "BERT", "there is no model 'BERT'; did you mean bert? known: bert, t5, trxl, xlm"),
         ("model", "", "there is no model ''; known: bert, t5, trxl, xlm"),
         ("mapping", "../binding.yaml", "there is no file '../binding.yaml'; give the path of a YAML file"),
