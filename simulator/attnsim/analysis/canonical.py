@@ -20,7 +20,6 @@ from attnsim.analysis.ranks import (
     leaf_ranks,
     recomposed_rank,
     tensor_groups,
-    with_tilings,
 )
 from attnsim.analysis.spans import canonical_extents
 from attnsim.einsum.ast import Access, Cascade, Einsum, Index
@@ -29,7 +28,6 @@ from attnsim.einsum.partition import coefficient_names, coefficient_value
 
 def canonical_instance(cascade: Cascade, rank: str, stretch: frozenset[str] = frozenset()) -> Instance:
     """The cascade over small extents, with full fibers of `rank`; ranks in `stretch` are one longer."""
-    cascade = with_tilings(cascade)
     extents = canonical_extents(cascade, rank, stretch)
     operations: dict[str, Operation] = {}
     ranks = {name: sum(groups, ()) for name, groups in tensor_groups(cascade).items()}

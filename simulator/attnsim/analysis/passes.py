@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from attnsim.analysis.canonical import canonical_instance
 from attnsim.analysis.dependence import Dependence, dependence, lineage
-from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, rank_names
+from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, rank_names, with_tilings
 from attnsim.analysis.traversals import Level, Traversal, pass_levels, sweep_levels, traversals
 from attnsim.einsum.ast import Cascade
 
@@ -48,12 +48,13 @@ def count_passes(cascade: Cascade, extents: Mapping[str, int]) -> dict[str, Pass
 
     `extents` matters only where passes grow with an iterative rank, which is then taken at its extent.
     """
-    return {rank: _passes(cascade, rank, extents) for rank in rank_names(cascade)}
+    tiled = with_tilings(cascade)
+    return {rank: _passes(tiled, rank, extents) for rank in rank_names(tiled)}
 
 
 def _passes(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes:
     graph, found = _traversals(cascade, rank)
-    levels = pass_levels(found, _slack(cascade, rank))
+    levels = pass_levels(found, graph, _slack(cascade))
     count = _highest(levels)
     growth = {}
     if count > 1:
@@ -68,7 +69,7 @@ def _passes(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes:
         count=max(1, count),
         growth=growth,
         witness=_witness(graph, found, levels),
-        sweep=_sweeps(graph, found),
+        sweep=_sweeps(graph, found, levels),
     )
 
 
@@ -79,10 +80,10 @@ def _traversals(
     return graph, traversals(graph, lineage(graph, leaf_ranks(cascade, rank)))
 
 
-def _slack(cascade: Cascade, rank: str) -> int:
-    """Along an iterative rank the states before and after each step are fibers of which each lacks an end of the
-    other."""
-    return 1 if iterative_ranks(cascade) & {rank, *leaf_ranks(cascade, rank)} else 0
+def _slack(cascade: Cascade) -> int:
+    """Along a scan the states before and after each step are fibers of which each lacks an end of the other; so are
+    the points that `m <= p` and `m < p` keep."""
+    return 1 if cascade.iterations or any(einsum.conditions for einsum in cascade.einsums) else 0
 
 
 def _highest(levels: tuple[Level, ...]) -> int:
@@ -93,13 +94,13 @@ def _growth(cascade: Cascade, rank: str, iterative: str, count: int) -> int:
     """Passes that one more step of the iterative rank adds."""
     if iterative in leaf_ranks(cascade, rank):
         return 0
-    _, found = _traversals(cascade, rank, frozenset({iterative}))
-    return _highest(pass_levels(found, _slack(cascade, rank))) - count
+    graph, found = _traversals(cascade, rank, frozenset({iterative}))
+    return _highest(pass_levels(found, graph, _slack(cascade))) - count
 
 
-def _sweeps(graph: Dependence, found: tuple[Traversal, ...]) -> dict[str, int]:
+def _sweeps(graph: Dependence, found: tuple[Traversal, ...], levels: tuple[Level, ...]) -> dict[str, int]:
     sweeps: dict[str, int] = {}
-    for traversal, level in zip(found, sweep_levels(found), strict=True):
+    for traversal, level in zip(found, sweep_levels(found, levels, graph), strict=True):
         name = graph.instance.operations[traversal.operation].name
         sweeps[name] = max(level, sweeps.get(name, 0))
     return sweeps

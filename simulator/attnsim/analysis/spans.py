@@ -17,6 +17,7 @@ from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, part_ranks, rank
 from attnsim.einsum.ast import Cascade, Index
 
 _SPAN = 3
+_SCAN_SPAN = 4  # where fibers may differ by an end: along an iterative rank, under a mask
 _MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
 
 
@@ -57,6 +58,8 @@ def _ties(cascade: Cascade) -> Iterator[tuple[str, str]]:
 
 
 def _tie(cascade: Cascade, index: Index, group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if len(index.terms) > 1 and recomposed_rank(cascade, index) is None:
+        yield from ((variable.upper(), group[0]) for variable in index.variables if group[0])
     if len(index.terms) != 1:
         return
     rank = index.terms[0][0].upper()
@@ -83,10 +86,12 @@ def _family(cascade: Cascade, name: str) -> set[str]:
 
 
 def _span(cascade: Cascade, name: str) -> int:
-    parts = max(
-        (len(leaf_ranks(cascade, s.rank)) for s in cascade.splits if name in part_ranks(cascade, s.rank)), default=1
-    )
-    return _SPAN - 1 if parts >= _MANY_PARTS else _SPAN
+    wholes = (split.rank for split in cascade.splits if name in part_ranks(cascade, split.rank))
+    parts = max((len(leaf_ranks(cascade, whole)) for whole in wholes), default=1)
+    if parts >= _MANY_PARTS:
+        return _SPAN - 1
+    masked = parts == 1 and any(einsum.conditions for einsum in cascade.einsums)
+    return _SCAN_SPAN if masked or name in iterative_ranks(cascade) else _SPAN
 
 
 def _whole(cascade: Cascade, sizes: dict[str, int], name: str) -> int:

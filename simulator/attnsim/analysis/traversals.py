@@ -1,32 +1,34 @@
-"""Traversals of fibers and which of them must be over before which others can begin.
+"""Traversals of fibers, and how often a fiber must have been gone over before one of them can begin.
 
 (Dependence, Lineage) -> traversals with their level. A *traversal* is what one Einsum does along a rank with all its
-other rank variables held still. Traversal A *precedes* B if every point of B needs every point of A. If besides both go
-over the same fiber, then any schedule visits that fiber once more for B (FuseMax, MICRO 2024, section III: a read-read
-dependency). The level of a traversal is the number of visits that it is the last of: 1 + the highest level before it.
+other rank variables held still. It goes over a fiber *again* if each of its points needs all other elements of the
+fiber to have been read before: it begins only when nothing of the fiber is left to be seen for the first time (FuseMax,
+MICRO 2024, section III: a read-read dependency). Its level is one more than the level at which those reads can be had.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from attnsim.analysis.dependence import Dependence, Lineage, Variables
 
 Fiber = tuple[str, tuple[int, ...]]
+Lines = Mapping[int, int]
+"""By point: the elements of a fiber that the point stands for, a bit set."""
+Readers = defaultdict[tuple[int, int], int]
+"""By element and level: the points that read the element in a traversal of that level or a higher one, a bit set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traversal:
-    """Points of one operation along the rank (bit set), and the elements that they stand for in each fiber (bit
-    sets)."""
+    """Points of one operation along the rank (bit set), and what they stand for in each fiber."""
 
     operation: int
     points: int
-    fibers: Mapping[Fiber, int]
+    fibers: Mapping[Fiber, Lines]
     direct: frozenset[str]
-    common: int = field(repr=False)
 
     @property
     def first(self) -> int:
@@ -41,12 +43,16 @@ class Traversal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How many visits a traversal ends. `before` and `fiber` force the last of them; None at level 1."""
+    """How many times the traversal's fibers have been gone over when it ends.
+
+    Above level 1, `before` is a traversal that has to be over and `fiber` what both go over; `plain` is 3 if both read
+    the fiber's tensor itself and not only what was made of it, 2 if only the later one does, 1 if only the earlier one.
+    """
 
     count: int = 1
     before: int | None = None
-    plain: int = -1
     fiber: Fiber | None = None
+    plain: int = -1
 
 
 def traversals(graph: Dependence, rank_lineage: Lineage) -> tuple[Traversal, ...]:
@@ -56,84 +62,123 @@ def traversals(graph: Dependence, rank_lineage: Lineage) -> tuple[Traversal, ...
         point = graph.points[number]
         still = tuple(item for item in point.values.items() if item[0] not in variables)
         grouped[point.operation, variables, still].append(number)
-    found: dict[tuple[int, int], Traversal] = {}
+    fibers: dict[tuple[int, int], dict[Fiber, Lines]] = defaultdict(dict)
     for (operation, variables, _), numbers in grouped.items():
-        for points, fibers in _fibers(rank_lineage, variables, numbers).items():
-            known = found.get((operation, points))
-            merged = {**known.fibers, **fibers} if known else fibers
-            found[operation, points] = _traversal(graph, operation, points, merged)
-    return tuple(sorted(found.values(), key=lambda t: (t.first, t.last, t.operation)))
+        for fiber, lines in _lines(rank_lineage, variables, numbers):
+            fibers[operation, sum(1 << number for number in lines)][fiber] = lines
+    found = (
+        Traversal(operation=operation, points=points, fibers=lines, direct=_direct(graph, operation))
+        for (operation, points), lines in fibers.items()
+    )
+    return tuple(sorted(found, key=lambda t: (t.first, t.last, t.operation)))
 
 
-def _fibers(rank_lineage: Lineage, variables: Variables, numbers: list[int]) -> dict[int, dict[Fiber, int]]:
-    """By set of points: the fibers that exactly these points go over, with the elements."""
-    lines = [(number, rank_lineage.fibers[number, variables]) for number in numbers]
+def _direct(graph: Dependence, operation: int) -> frozenset[str]:
+    return frozenset(place.tensor for place in graph.instance.operations[operation].reads)
+
+
+def _lines(rank_lineage: Lineage, variables: Variables, numbers: list[int]) -> Iterator[tuple[Fiber, Lines]]:
+    """The fibers of which the points stand for at least two elements, with those of each point."""
     touched = 0
-    for _, line in lines:
-        touched |= line
-    result: dict[int, dict[Fiber, int]] = defaultdict(dict)
+    for number in numbers:
+        touched |= rank_lineage.fibers[number, variables]
     for fiber, mask in rank_lineage.masks.items():
-        elements = touched & mask
-        points = sum(1 << number for number, line in lines if line & mask)
-        if elements.bit_count() > 1 and points.bit_count() > 1:
-            result[points][fiber] = elements
-    return result
+        if (touched & mask).bit_count() < 2:
+            continue
+        lines = {number: rank_lineage.fibers[number, variables] & mask for number in numbers}
+        yield fiber, {number: line for number, line in lines.items() if line}
 
 
-def _traversal(graph: Dependence, operation: int, points: int, fibers: Mapping[Fiber, int]) -> Traversal:
-    common, rest = -1, points
-    while rest:
-        number = (rest & -rest).bit_length() - 1
-        common &= graph.ancestors[number]
-        rest &= rest - 1
-    direct = frozenset(place.tensor for place in graph.instance.operations[operation].reads)
-    return Traversal(operation=operation, points=points, fibers=fibers, direct=direct, common=common)
-
-
-def precedes(earlier: Traversal, later: Traversal) -> bool:
-    """Whether every point of `later` needs every point of `earlier`."""
-    return earlier.points & later.common == earlier.points
-
-
-def shared_fiber(earlier: Traversal, later: Traversal, slack: int) -> tuple[int, Fiber] | None:
-    """A fiber that both go over (they may differ by `slack` elements), the one that is plainest to see if several.
-
-    The number says how plain: 3 if both read its tensor, 2 if the later one does, 1 if the earlier one does, else 0.
-    """
-    shared = [
-        fiber
-        for fiber, elements in earlier.fibers.items()
-        if fiber in later.fibers and _same(elements, later.fibers[fiber], slack)
-    ]
-    ranked = (((f[0] in earlier.direct) + 2 * (f[0] in later.direct), f) for f in shared)
-    return max(ranked, default=None)
-
-
-def _same(first: int, second: int, slack: int) -> bool:
-    both = (first & second).bit_count()
-    return both > 1 and (first | second).bit_count() - both <= slack
-
-
-def pass_levels(found: tuple[Traversal, ...], slack: int) -> tuple[Level, ...]:
-    """The level of each traversal, counting only traversals that go over a common fiber again."""
+def pass_levels(found: tuple[Traversal, ...], graph: Dependence, slack: int) -> tuple[Level, ...]:
+    """The level of each traversal. Fibers that agree but for `slack` elements (the ends of a scan) are the same."""
+    readers: dict[Fiber, Readers] = defaultdict(lambda: defaultdict(int))
     levels: list[Level] = []
-    for number, later in enumerate(found):
-        best = Level()
-        for candidate in range(number):
-            count = levels[candidate].count + 1
-            if count < best.count or not precedes(found[candidate], later):
-                continue
-            shared = shared_fiber(found[candidate], later, slack)
-            if shared and (count, shared[0]) >= (best.count, best.plain):
-                best = Level(count=count, before=candidate, plain=shared[0], fiber=shared[1])
-        levels.append(best)
+    for number, traversal in enumerate(found):
+        forced = {
+            fiber: _forced_level(lines, graph, readers[fiber], slack) for fiber, lines in traversal.fibers.items()
+        }
+        count = max(forced.values(), default=1)
+        shared = tuple(fiber for fiber, level in forced.items() if level == count)
+        before = (n for n in range(number) if levels[n].count == count - 1)
+        levels.append(_explained(found, tuple(before), number, shared, graph, count) if count > 1 else Level())
+        for fiber, lines in traversal.fibers.items():
+            _register(readers[fiber], lines, count)
     return tuple(levels)
 
 
-def sweep_levels(found: tuple[Traversal, ...]) -> tuple[int, ...]:
-    """For each traversal the number of the loop over the rank in which it can run first, whatever data it goes over."""
-    levels: list[int] = []
+def _register(readers: Readers, lines: Lines, count: int) -> None:
+    for point, line in lines.items():
+        for element in _bits(line):
+            for level in range(1, count + 1):
+                readers[element, level] |= 1 << point
+
+
+def _forced_level(lines: Lines, graph: Dependence, readers: Readers, slack: int) -> int:
+    """1 + the highest level at which all of the fiber has been read before any point of the traversal."""
+    union = 0
+    for line in lines.values():
+        union |= line
+    again = set(_bits(union))
+    level = 1
+    while True:
+        at_level = [(element, read_by) for (element, at), read_by in readers.items() if at == level]
+        seen = {element for element, read_by in at_level if _seen(lines, graph, element, read_by)}
+        if len(again & seen) < 2 or len(again - seen) > slack or len(seen - again) > slack:
+            return level
+        level += 1
+
+
+def _seen(lines: Lines, graph: Dependence, element: int, read_by: int) -> bool:
+    """Whether each point needs a point in `read_by`, or stands for the element itself."""
+    return all(graph.ancestors[point] & read_by or line >> element & 1 for point, line in lines.items())
+
+
+def _explained(
+    found: tuple[Traversal, ...],
+    before: tuple[int, ...],
+    number: int,
+    shared: tuple[Fiber, ...],
+    graph: Dependence,
+    count: int,
+) -> Level:
+    """The level with the traversal and the fiber that are plainest to see, of several the latest."""
+    later = found[number]
+    needed = 0
+    for point in _bits(later.points):
+        needed |= graph.ancestors[point]
+    told = [
+        (precedes(found[n], later, graph), _plainness(found[n], later, fiber), n, fiber)
+        for n in before
+        for fiber in shared
+        if fiber in found[n].fibers and found[n].points & needed
+    ]
+    _, plain, chosen, fiber = max(told)
+    return Level(count=count, before=chosen, fiber=fiber, plain=plain)
+
+
+def _plainness(earlier: Traversal, later: Traversal, fiber: Fiber) -> int:
+    return (fiber[0] in earlier.direct) + 2 * (fiber[0] in later.direct)
+
+
+def precedes(earlier: Traversal, later: Traversal, graph: Dependence) -> bool:
+    """Whether every point of `later` needs every point of `earlier`."""
+    if earlier.last >= later.first:
+        return False
+    return all(earlier.points & graph.ancestors[point] == earlier.points for point in _bits(later.points))
+
+
+def sweep_levels(found: tuple[Traversal, ...], levels: tuple[Level, ...], graph: Dependence) -> tuple[int, ...]:
+    """For each traversal the first loop over the rank in which it can run, whatever data the loops before it go
+    over."""
+    sweeps: list[int] = []
     for number, later in enumerate(found):
-        before = (levels[n] for n in range(number) if precedes(found[n], later))
-        levels.append(1 + max(before, default=0))
-    return tuple(levels)
+        after = max((sweeps[n] for n in range(number) if precedes(found[n], later, graph)), default=0)
+        sweeps.append(max(1 + after, levels[number].count))
+    return tuple(sweeps)
+
+
+def _bits(bits: int) -> Iterator[int]:
+    """Numbers of the bits that are set, lowest first."""
+    while bits:
+        yield (bits & -bits).bit_length() - 1
+        bits &= bits - 1
