@@ -24,22 +24,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        _silence_stdout()
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        _silence_stdout()
         return _fail(_explain(error))
     except MemoryError:
         return _fail("not enough memory for this run; a shorter --seq-len or a smaller --batch needs less")
 
 
 def _answer(arguments: list[str]) -> int:
-    from attnsim.cli.app import run
+    from attnsim.cli.app import answer
 
-    answer = run(arguments)
-    sys.stdout.write(answer.text)
-    sys.stdout.flush()
-    return answer.exit_code
+    given = answer(arguments)
+    try:
+        sys.stdout.write(given.text)
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
+        raise
+    return given.exit_code
 
 
 def _fail(*messages: str) -> int:

@@ -8,9 +8,12 @@ from typing import cast
 import typer
 
 from attnsim.cli.answer import Answer
+from attnsim.cli.compare import compare
 from attnsim.cli.listing import list_specs
+from attnsim.cli.run import run
 from attnsim.cli.schema import schema
 from attnsim.cli.show import show
+from attnsim.cli.trace import trace
 
 HELP = """Simulate attention algorithms, written as cascades of Einsums, on hardware.
 
@@ -20,6 +23,9 @@ Everything that takes a name (hardware, mapping, model, cascade) also takes the 
 COMMANDS: dict[str, Callable[..., Answer]] = {
     "list": list_specs,
     "show": show,
+    "run": run,
+    "compare": compare,
+    "trace": trace,
     "schema": schema,
 }
 
@@ -36,7 +42,7 @@ def _no_options_of_its_own() -> None:
     pass
 
 
-def run(arguments: list[str]) -> Answer:
+def answer(arguments: list[str]) -> Answer:
     """The answer of the command that the arguments name; usage errors are shown on stderr and give exit code 2."""
     try:
         result = app(arguments, prog_name="attnsim", standalone_mode=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -80,13 +80,14 @@ def test_a_full_disk_is_a_message() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]], ids=" ".join)
-def test_help_takes_less_than_300_ms(arguments: list[str]) -> None:
+def test_help_takes_less_than_300_ms_of_the_processor(arguments: list[str]) -> None:
     def seconds() -> float:
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "attnsim", *arguments], capture_output=True, check=False)
-        return time.perf_counter() - begin
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "attnsim", *arguments], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The best of several, because other programs may be using the machine.
+    # The best of several, and not the time on the wall, because other programs may be using the machine.
     assert min(seconds() for _ in range(5)) < 0.3
 
 

@@ -1,0 +1,56 @@
+"""`attnsim compare`: every combination of models, lengths, hardware and mappings, each beside the first of its kind."""
+
+from __future__ import annotations
+
+from attnsim.cli import inputs
+from attnsim.cli.answer import Answer
+
+
+def compare(
+    model: inputs.ModelsOption = None,
+    cascade: inputs.CascadeOption = None,
+    hardware: inputs.HardwaresOption = None,
+    mapping: inputs.MappingsOption = None,
+    seq_len: inputs.SeqLensOption = None,
+    batch: inputs.BatchOption = None,
+    scope: inputs.ScopeOption = "attention",
+    extent: inputs.ExtentOption = None,
+    set_: inputs.SetOption = None,
+    fill_drain: inputs.FillDrainOption = None,
+    register_file_energy: inputs.RegisterFileOption = "artifact",
+    engine: inputs.EngineOption = "fast",
+    json: inputs.JsonOption = False,
+) -> Answer:
+    """Compare mappings, hardware, models and lengths; speedups are relative to the first hardware and mapping."""
+    from attnsim.cli.compare_table import compare_json, compare_table
+    from attnsim.cli.lengths import parse_extents, parse_lengths
+    from attnsim.cli.progress import track
+    from attnsim.pipeline import Request, simulate
+    from attnsim.results import json_text
+
+    requests = [
+        Request(
+            model=one_model,
+            cascade=cascade,
+            hardware=one_hardware,
+            mapping=one_mapping,
+            scope=scope,
+            seq_len=length,
+            batch=batch,
+            extents=parse_extents(extent),
+            overrides=tuple(set_ or ()),
+            fill_drain=fill_drain,
+            register_files=register_file_energy,
+            engine=engine,
+        )
+        for one_model in _names(model)
+        for length in (parse_lengths(seq_len) if seq_len is not None else (None,))
+        for one_hardware in _names(hardware)
+        for one_mapping in _names(mapping)
+    ]
+    results = [(request, simulate(request)) for request in track(requests, "simulating")]
+    return Answer(text=json_text(compare_json(results)) if json else compare_table(results))
+
+
+def _names(text: str | None) -> tuple[str | None, ...]:
+    return tuple(name.strip() for name in text.split(",")) if text is not None else (None,)

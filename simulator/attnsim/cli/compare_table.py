@@ -1,0 +1,85 @@
+"""Several runs side by side: one row each, relative to the first run of the same model and length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attnsim.cli.lengths import show_length
+from attnsim.cli.tables import percent, render, share_list, table
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.pipeline import Request, Run
+from attnsim.results import JsonObject, result_json
+from attnsim.units import in_binary_units, in_units
+
+Results = Sequence[tuple[Request, Run | Infeasible]]
+Key = tuple[str | None, int | None]
+
+COLUMNS = ("model", "tokens", "hardware", "mapping", "latency", "speedup", "DRAM", "energy", "of first", "limited by")
+LEFT = ("model", "hardware", "mapping", "limited by")
+
+
+def compare_table(results: Results) -> str:
+    """The results as a table, and below it why some have none."""
+    arrays = _arrays(results)
+    headings = (*COLUMNS[:6], *(f"{name} used" for name in arrays), *COLUMNS[6:])
+    first = _first(results)
+    rows = [_row(request, result, first.get(_key(request)), arrays) for request, result in results]
+    misfits = [str(result) for _, result in results if isinstance(result, Infeasible)]
+    return render(table(headings, rows, left=LEFT), *dict.fromkeys(misfits))
+
+
+def compare_json(results: Results) -> list[JsonObject]:
+    """Each result as `attnsim run --json` prints it, with `speedup` and `energy_ratio` over the first of its group."""
+    first = _first(results)
+    return [{**result_json(result), **_relative(result, first.get(_key(request)))} for request, result in results]
+
+
+def _relative(result: Run | Infeasible, first: Run | None) -> JsonObject:
+    if isinstance(result, Infeasible) or first is None:
+        return {}
+    ours, theirs = result.metrics, first.metrics
+    return {
+        "speedup": theirs.latency_s / ours.latency_s,
+        "energy_ratio": ours.total_energy_j / theirs.total_energy_j,
+    }
+
+
+def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: Sequence[str]) -> list[str]:
+    tokens = show_length(request.seq_len) if request.seq_len is not None else ""
+    if isinstance(result, Infeasible):
+        return [request.model or "", tokens, request.hardware or "", request.mapping or "", "does not fit"]
+    metrics, plan = result.metrics, result.plan
+    relative = _relative(result, first)
+    mapping = request.mapping or next(iter(plan.mappings.values())).name
+    return [
+        request.model or plan.workload.label,
+        tokens,
+        plan.hardware.name,
+        mapping,
+        in_units(metrics.latency_s, "s"),
+        f"{relative['speedup']:.2f}x" if relative else "",
+        *(percent(metrics.utilization[name]) if name in metrics.utilization else "" for name in arrays),
+        in_binary_units(metrics.bytes["dram"]) if "dram" in metrics.bytes else "",
+        in_units(metrics.total_energy_j, "J"),
+        f"{relative['energy_ratio']:.3f}" if relative else "",
+        share_list(metrics.bottleneck),
+    ]
+
+
+def _arrays(results: Results) -> tuple[str, ...]:
+    """Names of the arrays of all hardware in the results; memories are left to their own column."""
+    runs = [result for _, result in results if isinstance(result, Run)]
+    return tuple(dict.fromkeys(name for run in runs for name in run.metrics.utilization if name.startswith("array")))
+
+
+def _first(results: Results) -> dict[Key, Run]:
+    """The first run of each model and length."""
+    found: dict[Key, Run] = {}
+    for request, result in results:
+        if isinstance(result, Run):
+            found.setdefault(_key(request), result)
+    return found
+
+
+def _key(request: Request) -> Key:
+    return request.model, request.seq_len

@@ -1,0 +1,47 @@
+"""`attnsim run`: one simulation, as a table or as JSON."""
+
+from __future__ import annotations
+
+from attnsim.cli import inputs
+from attnsim.cli.answer import Answer
+
+
+def run(
+    model: inputs.ModelOption = None,
+    cascade: inputs.CascadeOption = None,
+    hardware: inputs.HardwareOption = None,
+    mapping: inputs.MappingOption = None,
+    seq_len: inputs.SeqLenOption = None,
+    batch: inputs.BatchOption = None,
+    scope: inputs.ScopeOption = "attention",
+    extent: inputs.ExtentOption = None,
+    set_: inputs.SetOption = None,
+    fill_drain: inputs.FillDrainOption = None,
+    register_file_energy: inputs.RegisterFileOption = "artifact",
+    engine: inputs.EngineOption = "fast",
+    json: inputs.JsonOption = False,
+) -> Answer:
+    """Simulate one algorithm on one hardware with one mapping."""
+    from attnsim.cli.lengths import parse_extents, parse_length
+    from attnsim.cli.progress import waiting
+    from attnsim.cli.run_table import run_table
+    from attnsim.pipeline import Request, require_mapping_fits, simulate
+    from attnsim.results import json_text, run_json
+
+    request = Request(
+        model=model,
+        cascade=cascade,
+        hardware=hardware,
+        mapping=mapping,
+        scope=scope,
+        seq_len=parse_length(seq_len) if seq_len is not None else None,
+        batch=batch,
+        extents=parse_extents(extent),
+        overrides=tuple(set_ or ()),
+        fill_drain=fill_drain,
+        register_files=register_file_energy,
+        engine=engine,
+    )
+    with waiting("simulating"):
+        result = require_mapping_fits(simulate(request))
+    return Answer(text=json_text(run_json(result)) if json else run_table(result))

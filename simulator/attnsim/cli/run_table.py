@@ -1,0 +1,66 @@
+"""One run as a table for people: what it takes, what is busy, what it moves and what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attnsim.cli.tables import grid, percent, render, share_list, shares, table
+from attnsim.metrics import Metrics
+from attnsim.pipeline import Run
+from attnsim.units import in_binary_units, in_units
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SQUARE_MM_PER_M2 = 1e6
+
+
+def run_table(run: Run) -> str:
+    """The metrics of a run in units that people read, under what was simulated."""
+    mappings = ", ".join(dict.fromkeys(mapping.name for mapping in run.plan.mappings.values()))
+    title = f"{run.plan.workload.label}: {mappings} on {run.plan.hardware.name}"
+    return render(title, "", grid(_rows(run.metrics)), *_phases(run.metrics))
+
+
+def area(area_m2: float) -> str:
+    """An area in square millimetres."""
+    return f"{area_m2 * SQUARE_MM_PER_M2:.5g} mm^2"
+
+
+def _rows(metrics: Metrics) -> list[tuple[str, str]]:
+    bounds = ", ".join(f"{name} {in_units(least, 's')}" for name, least in metrics.bounds_s.items())
+    return [
+        ("latency", in_units(metrics.latency_s, "s") + _above_bound(metrics)),
+        ("limited by", share_list(metrics.bottleneck)),
+        ("utilization", share_list(metrics.utilization)),
+        ("lower bounds", bounds),
+        ("moved", ", ".join(f"{name} {in_binary_units(amount)}" for name, amount in metrics.bytes.items())),
+        ("energy", f"{in_units(metrics.total_energy_j, 'J')} ({shares(metrics.energy_j)})"),
+        ("power", in_units(metrics.total_energy_j / metrics.latency_s, "W")),
+        ("area", f"{area(metrics.total_area_m2)} ({shares(metrics.area_m2)})"),
+    ]
+
+
+def _above_bound(metrics: Metrics) -> str:
+    """How far the latency is above what no schedule can beat."""
+    name, floor_s = max(metrics.bounds_s.items(), key=lambda item: item[1], default=("", 0.0))
+    if not floor_s:
+        return ""
+    excess = metrics.latency_s / floor_s - 1
+    return f", {percent(excess)} above the bound of {name}" if excess > 1e-6 else f", at the bound of {name}"
+
+
+def _phases(metrics: Metrics) -> list[RenderableType]:
+    if len(metrics.phases) < 2:
+        return []
+    rows = [
+        [
+            phase.step,
+            phase.name,
+            in_units(phase.latency_s, "s"),
+            percent(phase.latency_s / metrics.latency_s),
+            phase.limiter,
+        ]
+        for phase in metrics.phases
+    ]
+    return ["", table(("step", "phase", "latency", "share", "limited by"), rows, left=("step", "phase", "limited by"))]
