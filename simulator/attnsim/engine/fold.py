@@ -130,6 +130,8 @@ def run_folded(program: FoldedProgram, *, max_tasks: int = MAX_TASKS, engine: st
         if extension.excess_ps == 0 and _probe_holds(lab, cuts):
             return _result(lab, extension, cuts, exact=True)
         earlier = extension
+        if not any(cut.period for cut in cuts):
+            return _whole(lab)
         base = 2 * max(cut.base for cut in cuts if cut.period)
 
 
@@ -224,10 +226,16 @@ def _excess(lab: Lab, cuts: Sequence[Cut], values: tuple[int, ...]) -> int:
 
 
 def _probe_holds(lab: Lab, cuts: Sequence[Cut]) -> bool:
-    """Whether the extension foretells a nest outside of the box, with two periods more of each loop."""
-    probe = tuple(cut.base + 2 * cut.period for cut in cuts)
-    if sum(cut.period > 0 for cut in cuts) < 2 or not lab.affords(probe):
-        return True
+    """Whether the extension foretells a nest far outside of the box, with every cut loop about twice as long.
+
+    Each loop alone has been tested where the others are short; what they do to each other shows here.
+    """
+    probe = tuple(
+        min(cut.base + cut.period * -(-cut.base // cut.period), trip) if cut.period else cut.base
+        for cut, trip in zip(cuts, lab.program.trips, strict=True)
+    )
+    if not lab.affords(probe):
+        return lab.full_tasks > lab.max_tasks
     return _extended(lab, cuts, probe) == lab.at(probe).values
 
 
