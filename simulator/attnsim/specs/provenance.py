@@ -33,16 +33,18 @@ def sourced_numbers(spec: FileSpec) -> tuple[SourcedNumber, ...]:
 
 
 def _numbers(node: Node, path: tuple[str, ...], source: str) -> Iterator[SourcedNumber]:
-    if isinstance(node.value, dict):
-        source = _own_source(node) or source
-        for key, child in node.value.items():
-            if key not in _TEXT_KEYS:
-                yield from _numbers(child, (*path, key), source)
-    elif isinstance(node.value, tuple):
-        for position, child in enumerate(node.value):
-            yield from _numbers(child, (*path, str(position)), source)
-    elif _is_number(node.value):
+    source = _own_source(node) or source
+    for key, child in _children(node):
+        yield from _numbers(child, (*path, key), source)
+    if _is_number(node.value):
         yield SourcedNumber(path=".".join(path), value=str(node.value), source=source, line=node.line)
+
+
+def _children(node: Node) -> list[tuple[str, Node]]:
+    """What a node holds, without the keys that hold words."""
+    if isinstance(node.value, dict):
+        return [(key, child) for key, child in node.value.items() if key not in _TEXT_KEYS]
+    return [(str(i), child) for i, child in enumerate(node.value)] if isinstance(node.value, tuple) else []
 
 
 def _own_source(node: Node) -> str:
