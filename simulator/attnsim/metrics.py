@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,8 @@ class Accounting:
     """What a family counts exactly without simulating.
 
     useful_s: seconds in which a resource did useful work (occupied PEs only). bytes: moved in and out, by memory.
-    energy_j and area_m2: by component. bounds_s: lower bounds on the latency by name.
+    energy_j and area_m2: by component. bounds_s: lower bounds on the latency by name. useful_by_einsum_s: the part that
+    each Einsum has in useful_s, by resource and Einsum.
     """
 
     useful_s: Mapping[str, float]
@@ -35,11 +36,16 @@ class Accounting:
     energy_j: Mapping[str, float]
     area_m2: Mapping[str, float]
     bounds_s: Mapping[str, float]
+    useful_by_einsum_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What a simulated run amounts to. `bottleneck` is the share of the latency that each resource is responsible for."""
+    """What a simulated run amounts to.
+
+    bottleneck: the share of the latency that each resource is responsible for. utilization_by_einsum: what each Einsum
+    contributes to the utilization of a resource, by resource and Einsum.
+    """
 
     latency_s: float
     phases: tuple[PhaseTime, ...]
@@ -49,6 +55,7 @@ class Metrics:
     area_m2: Mapping[str, float]
     bottleneck: Mapping[str, float]
     bounds_s: Mapping[str, float]
+    utilization_by_einsum: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def total_energy_j(self) -> float:
@@ -82,6 +89,10 @@ def measure(latency_s: float, phases: Sequence[PhaseTime], accounting: Accountin
         area_m2=dict(accounting.area_m2),
         bottleneck=attribute(latency_s, phases),
         bounds_s=dict(accounting.bounds_s),
+        utilization_by_einsum={
+            name: {einsum: seconds / latency_s for einsum, seconds in parts.items()}
+            for name, parts in accounting.useful_by_einsum_s.items()
+        },
     )
 
 

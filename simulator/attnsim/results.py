@@ -24,6 +24,7 @@ def run_json(run: Run) -> JsonObject:
     return {
         "latency_s": metrics.latency_s,
         "utilization": dict(metrics.utilization),
+        "utilization_by_einsum": {name: dict(parts) for name, parts in metrics.utilization_by_einsum.items()},
         "energy_j": {"total": metrics.total_energy_j, **metrics.energy_j},
         "bytes": dict(metrics.bytes),
         "area_m2": metrics.total_area_m2,
