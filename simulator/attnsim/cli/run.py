@@ -25,8 +25,9 @@ def run(
     from attnsim.cli.lengths import parse_extents, parse_length
     from attnsim.cli.progress import waiting
     from attnsim.cli.run_table import run_table
-    from attnsim.pipeline import Request, require_mapping_fits, simulate
-    from attnsim.results import json_text, run_json
+    from attnsim.errors import EXIT_BAD_INPUT
+    from attnsim.pipeline import Request, Run, require_mapping_fits, simulate
+    from attnsim.results import json_text, result_json
 
     request = Request(
         model=model,
@@ -43,5 +44,7 @@ def run(
         engine=engine,
     )
     with waiting("simulating"):
-        result = require_mapping_fits(simulate(request))
-    return Answer(text=json_text(run_json(result)) if json else run_table(result))
+        result = simulate(request)
+    if json:
+        return Answer(text=json_text(result_json(result)), exit_code=0 if isinstance(result, Run) else EXIT_BAD_INPUT)
+    return Answer(text=run_table(require_mapping_fits(result)))

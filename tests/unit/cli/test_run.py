@@ -101,6 +101,25 @@ def test_slices_on_one_track_of_a_trace_never_overlap(tmp_path: Path, capsys: py
     assert [(a, b) for a, b in pairs if a[:2] == b[:2] and b[2] < a[3] - 1e-6] == []
 
 
+TOO_SMALL = ["--mapping", "binding", "--set", "hardware.memories.global_buffer.capacity=64 KiB"]
+
+
+def test_a_mapping_that_does_not_fit_says_by_how_much(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", *CALL, *TOO_SMALL]) == 2
+    assert "does not fit global_buffer" in capsys.readouterr().err
+    assert main(["run", *CALL, *TOO_SMALL, "--json"]) == 2
+    (misfit,) = json.loads(capsys.readouterr().out).values()
+    assert misfit["gap_bytes"] == misfit["demand_bytes"] - 64 * 1024 > 0
+    assert sum(misfit["parts"].values()) == misfit["demand_bytes"]
+
+
+def test_compare_shows_what_fits_beside_what_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--set", "hardware.memories.global_buffer.capacity=64 KiB"]
+    shown = answer(["compare", *CALL, "--mapping", "architecture,unfused", *small], capsys)
+    assert "does not fit" in shown.splitlines()[1]
+    assert "mapping architecture, phase" in shown
+
+
 BAD_RUNS = [
     (["run", "--mapping", "bindin"], "did you mean binding"),
     (["run", "--model", "brt", "--mapping", "binding"], "did you mean bert"),
