@@ -79,11 +79,10 @@ def test_a_full_disk_is_a_message() -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]], ids=" ".join)
-def test_help_takes_less_than_300_ms_of_the_processor(arguments: list[str]) -> None:
+def test_help_takes_less_than_300_ms_of_the_processor() -> None:
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "attnsim", *arguments], capture_output=True, check=True)
+        subprocess.run([sys.executable, "-m", "attnsim", "--help"], capture_output=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
