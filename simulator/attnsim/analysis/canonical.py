@@ -17,9 +17,9 @@ from attnsim.analysis.instance import Coordinate, Instance, Operation, Place
 from attnsim.analysis.ranks import (
     expression_variables,
     iterative_ranks,
+    leaf_positions,
     leaf_ranks,
     recomposed_rank,
-    tensor_groups,
 )
 from attnsim.analysis.spans import canonical_extents
 from attnsim.einsum.ast import Access, Cascade, Einsum, Index
@@ -30,7 +30,7 @@ def canonical_instance(cascade: Cascade, rank: str, stretch: frozenset[str] = fr
     """The cascade over small extents, with full fibers of `rank`; ranks in `stretch` are one longer."""
     extents = canonical_extents(cascade, rank, stretch)
     operations: dict[str, Operation] = {}
-    ranks = {name: sum(groups, ()) for name, groups in tensor_groups(cascade).items()}
+    ranks = leaf_positions(cascade)
     for number, einsum in enumerate(cascade.einsums):
         for view in _views(cascade, einsum, extents):
             operations.setdefault(view.name, view)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from attnsim.einsum.ast import Cascade, Einsum, Index, Split
+from attnsim.einsum.shapes import tensor_ranks
 
 
 def leaf_ranks(cascade: Cascade, rank: str) -> tuple[str, ...]:
@@ -46,24 +47,12 @@ def recomposed_rank(cascade: Cascade, index: Index) -> str | None:
     return None
 
 
-def index_rank(cascade: Cascade, index: Index) -> str:
-    """The rank that an index moves along: of its variable, of the rank it recomposes, or of the extent it names."""
-    if len(index.terms) == 1:
-        return index.terms[0][0].upper()
-    if index.terms:
-        return recomposed_rank(cascade, index) or index.terms[0][0].upper()
-    return index.symbols[0][0] if index.symbols else ""
-
-
-def tensor_groups(cascade: Cascade) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Leaf ranks of each index of every tensor: declared ranks of an input, output indices of a produced tensor."""
-    groups: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for tensor in cascade.inputs:
-        groups[tensor.name] = tuple(leaf_ranks(cascade, rank) for rank in tensor.ranks)
-    for einsum in cascade.einsums:
-        ranks = (index_rank(cascade, index) for index in einsum.output.indices)
-        groups.setdefault(einsum.name, tuple(leaf_ranks(cascade, rank) for rank in ranks))
-    return groups
+def leaf_positions(cascade: Cascade) -> dict[str, tuple[str, ...]]:
+    """Leaf rank at each position of every tensor."""
+    return {
+        name: tuple(leaf for rank in ranks for leaf in leaf_ranks(cascade, rank))
+        for name, ranks in tensor_ranks(cascade).items()
+    }
 
 
 def expression_variables(einsum: Einsum) -> tuple[str, ...]:
