@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
-from attnsim.einsum.ast import Apply, Einsum, Expression, Literal, Reduce, accesses
+from attnsim.einsum.ast import Access, Apply, Einsum, Expression, Literal, Reduce, accesses
 from attnsim.einsum.index_parser import parse_access, parse_conditions
 from attnsim.einsum.operators import POPULATE, REDUCTIONS
 from attnsim.einsum.tokens import Cursor, SyntaxProblem, Token, between, shown, tokenize
@@ -32,8 +32,10 @@ def parse_einsum(text: str, line: int = 0, constants: Collection[str] = ()) -> E
     conditions = parse_conditions(cursor, constants) if cursor.accept("where") else ()
     if cursor.token.kind != "end":
         raise SyntaxProblem(cursor.token.span, f"{shown(cursor.token)} does not belong here", _leftover(cursor.token))
+    if populate:
+        _check_populate(populate, output, expression)
     named = {rank for reduction in reductions for rank in reduction.ranks}
-    kept = {*output.variables, *named, *(populate or ("", ""))[1:]}
+    kept = {*output.variables, *named, *(populate or ())[1:]}
     inner = dict.fromkeys(v for access in accesses(expression) for v in access.variables if v not in kept)
     if inner:
         reductions = (Reduce(operator="+", ranks=tuple(inner), span=output.span), *reductions)
@@ -121,6 +123,18 @@ def _prefixes(cursor: Cursor) -> tuple[tuple[Reduce, ...], tuple[str, str, str] 
             operator = REDUCTIONS.get(name.text, name.text)
             written.append(Reduce(operator=operator, ranks=tuple(ranks), span=between(name.span, close.span)))
     return tuple(reversed(written)), populate
+
+
+def _check_populate(populate: tuple[str, str, str], output: Access, expression: Expression) -> None:
+    """A populate takes a rank variable of the expression away and brings a new one into the output."""
+    name, old, new = populate
+    used = [variable for access in accesses(expression) for variable in access.variables]
+    if old not in used or old in output.variables:
+        what = f"{name} takes {old} from the expression, which must have it, and not the output"
+        raise SyntaxProblem(expression.span, what, f"write for example T[{new}] = {name}({old} -> {new}) X[{old}]")
+    if new not in output.variables or new in used:
+        what = f"{name} brings {new} into the output, which must have it, and not the expression"
+        raise SyntaxProblem(output.span, what, f"write for example T[{new}] = {name}({old} -> {new}) X[{old}]")
 
 
 def _is_prefix(cursor: Cursor) -> bool:

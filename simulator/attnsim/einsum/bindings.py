@@ -1,0 +1,99 @@
+"""A cascade with its sizes bound: batch ranks written out, every extent and constant a number.
+
+From a cascade, extents and constants to `Bindings`, which the evaluator works on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from attnsim.einsum.ast import Access, Apply, Cascade, Einsum, Expression, Index
+from attnsim.einsum.partition import bind_extents, coefficient_value
+from attnsim.einsum.shapes import tensor_ranks
+from attnsim.errors import CascadeError, Problem
+
+_COMPARE = {">=": int.__ge__, ">": int.__gt__, "==": int.__eq__, "<=": int.__le__, "<": int.__lt__, "!=": int.__ne__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bindings:
+    """sizes: extent by rank and part. whole: sizes and whole-numbered constants, which may stand in indices.
+
+    einsums: those of the cascade, with the batch ranks as leading indices everywhere. ranks: by tensor, batch ranks
+    first.
+    """
+
+    cascade: Cascade
+    sizes: Mapping[str, int]
+    whole: Mapping[str, int]
+    constants: Mapping[str, float]
+    einsums: tuple[Einsum, ...]
+    ranks: Mapping[str, tuple[str, ...]]
+
+    def einsum(self, name: str) -> Einsum:
+        """The Einsum that writes `name`, with its batch ranks."""
+        return next(einsum for einsum in self.einsums if einsum.name == name)
+
+    def number(self, value: float | str) -> float:
+        """Value of a literal: a number, a constant or an extent."""
+        if not isinstance(value, str):
+            return value
+        return self.constants[value] if value in self.constants else float(self.sizes[value])
+
+    def steps(self, variable: str) -> int:
+        """Positions that a rank variable takes: its extent, or fewer if it is iterative and stops early."""
+        extent = self.sizes[variable.upper()]
+        stop = next((i.stop for i in self.cascade.iterations if i.rank == variable), None)
+        if stop is None:
+            return extent
+        compare = _COMPARE[stop.relation]
+        sides = [(_position(self, stop.left, step), _position(self, stop.right, step)) for step in range(extent)]
+        return next((step for step, (left, right) in enumerate(sides) if compare(left, right)), extent)
+
+
+def bind(
+    cascade: Cascade, extents: Mapping[str, int], constants: Mapping[str, float], *, complete: bool = True
+) -> Bindings:
+    """Bind sizes and constants; CascadeError if one is missing, unless constants need not be `complete`."""
+    sizes = bind_extents(cascade, extents)
+    values = {name: value for name, value in cascade.constants if value is not None}
+    values |= {name: float(extents[name]) for name, _ in cascade.constants if name in extents}
+    values |= constants
+    open_ones = [name for name, _ in cascade.constants if name not in values]
+    if open_ones and complete:
+        raise CascadeError(
+            *(
+                Problem(what=f"constant {name} of {cascade.name} has no value", remedy="give it one")
+                for name in open_ones
+            )
+        )
+    whole = {name: int(value) for name, value in values.items() if value == int(value)} if complete else {}
+    return Bindings(
+        cascade=cascade,
+        sizes=sizes,
+        whole={**sizes, **whole},
+        constants=values,
+        einsums=tuple(_with_batch(einsum, cascade) for einsum in cascade.einsums),
+        ranks={name: (*cascade.batch, *ranks) for name, ranks in tensor_ranks(cascade).items()},
+    )
+
+
+def _position(bindings: Bindings, index: Index, step: int) -> int:
+    """Value of a side of a stop condition at a step."""
+    terms = sum(coefficient_value(factor, bindings.whole) * step for _, factor in index.terms)
+    return terms + sum(factor * bindings.whole[name] for name, factor in index.symbols) + index.offset
+
+
+def _with_batch(einsum: Einsum, cascade: Cascade) -> Einsum:
+    batch = tuple(Index(terms=((rank.lower(), 1),)) for rank in cascade.batch)
+    output = replace(einsum.output, indices=(*batch, *einsum.output.indices))
+    return replace(einsum, output=output, expression=_batched(einsum.expression, batch))
+
+
+def _batched(expression: Expression, batch: tuple[Index, ...]) -> Expression:
+    if isinstance(expression, Access):
+        return replace(expression, indices=(*batch, *expression.indices))
+    if isinstance(expression, Apply):
+        return replace(expression, operands=tuple(_batched(operand, batch) for operand in expression.operands))
+    return expression
