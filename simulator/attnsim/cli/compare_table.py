@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attnsim.cli.lengths import show_length
-from attnsim.cli.tables import percent, render, share_list, table
+from attnsim.cli.tables import percent, render, seconds, share_list, table
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.pipeline import Request, Run
 from attnsim.results import JsonObject, result_json
@@ -56,7 +56,7 @@ def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: 
         tokens,
         plan.hardware.name,
         mapping,
-        in_units(metrics.latency_s, "s"),
+        seconds(metrics.latency_s),
         f"{relative['speedup']:.2f}x" if relative else "",
         *(percent(metrics.utilization[name]) if name in metrics.utilization else "" for name in arrays),
         in_binary_units(metrics.bytes["dram"]) if "dram" in metrics.bytes else "",

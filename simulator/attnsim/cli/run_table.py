@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attnsim.cli.tables import grid, percent, render, share_list, shares, table
+from attnsim.cli.tables import grid, percent, render, seconds, share_list, shares, table
 from attnsim.metrics import Metrics
 from attnsim.pipeline import Run
 from attnsim.units import in_binary_units, in_units
@@ -28,9 +28,9 @@ def area(area_m2: float) -> str:
 
 
 def _rows(metrics: Metrics) -> list[tuple[str, str]]:
-    bounds = ", ".join(f"{name} {in_units(least, 's')}" for name, least in metrics.bounds_s.items())
+    bounds = ", ".join(f"{name} {seconds(least)}" for name, least in metrics.bounds_s.items())
     return [
-        ("latency", in_units(metrics.latency_s, "s") + _above_bound(metrics)),
+        ("latency", seconds(metrics.latency_s) + _above_bound(metrics)),
         ("limited by", share_list(metrics.bottleneck)),
         ("utilization", share_list(metrics.utilization)),
         ("lower bounds", bounds),
@@ -57,7 +57,7 @@ def _phases(metrics: Metrics) -> list[RenderableType]:
         [
             phase.step,
             phase.name,
-            in_units(phase.latency_s, "s"),
+            seconds(phase.latency_s),
             percent(phase.latency_s / metrics.latency_s),
             phase.limiter,
         ]

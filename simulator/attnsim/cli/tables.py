@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from attnsim.units import in_units
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -70,3 +72,8 @@ def share_list(fractions: Mapping[str, float], least: float = 0.0005) -> str:
 def percent(fraction: float) -> str:
     """A fraction in percent with three significant digits."""
     return f"{fraction * 100:.3g} %"
+
+
+def seconds(time_s: float) -> str:
+    """A time with four significant digits, `465.2 ms`, `16,220 s`."""
+    return in_units(time_s, "s") if time_s < 1000 else f"{float(f'{time_s:.4g}'):,.0f} s"
