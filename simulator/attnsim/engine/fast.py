@@ -6,7 +6,7 @@ import numpy as np
 
 from attnsim.engine.diagnose import deadlock, overlong, overpaid
 from attnsim.engine.kernel import simulate, successors
-from attnsim.engine.state import FINISHED, OVERLONG, OVERPAID, prepare
+from attnsim.engine.state import CULPRIT, FINISHED, INSTANCE, LEFT, OVERLONG, OVERPAID, UNTIL, WHEN, prepare
 from attnsim.taskgraph import TaskGraph
 from attnsim.trace import Trace, make_trace
 
@@ -21,12 +21,15 @@ def run(graph: TaskGraph) -> Trace:
     next_starts = np.zeros(graph.task_count + 2, np.int32)
     next_items = np.empty(len(graph.preds.items), np.int32)
     successors(graph.preds.starts, graph.preds.items, next_starts, next_items)
-    tasks, groups, pools, state = prepare(graph, next_starts, next_items)
-    status, culprit = simulate(tasks, groups, pools, state)
+    machine = prepare(graph, next_starts, next_items)
+    status = simulate(machine)
     if status == FINISHED:
-        return make_trace(graph, state.start, state.end, state.instance)
+        start_ps, end_ps, instance = (machine.tasks[:, column].copy() for column in (WHEN, UNTIL, INSTANCE))
+        instance[graph.resource < 0] = -1
+        return make_trace(graph, start_ps, end_ps, instance.astype(np.int32))
+    culprit = int(machine.counts[CULPRIT])
     if status == OVERPAID:
         raise overpaid(graph, culprit)
     if status == OVERLONG:
         raise overlong(graph, culprit)
-    raise deadlock(graph, state.left < 0)
+    raise deadlock(graph, machine.tasks[:, LEFT] < 0)

@@ -1,124 +1,125 @@
-"""The queues of the fast engine, compiled: pairing heaps of tasks, a binary heap of ends, and trees of minima.
+"""The queues of the fast engine, compiled: pairing heaps of rows, a binary heap of ends, and trees of minima.
 
-Pairing heaps (Fredman, Sedgewick, Sleator and Tarjan 1986) need two links a task and no room of their own, however many
-queues there are, because a task waits in one queue at a time. Order: `major`, then `minor`, then the node's number.
+Pairing heaps (Fredman, Sedgewick, Sleator and Tarjan 1986) need two links a row and no room of their own, however many
+queues there are, because a row waits in one queue at a time. Their order: column `major`, column `minor`, row number.
 """
 
 from __future__ import annotations
 
 from attnsim.engine.compiled import compiled
-from attnsim.taskgraph import Int32, Int64
+from attnsim.engine.state import CHILD, NOTHING, SIBLING
+from attnsim.taskgraph import Int64
 
 
 @compiled
-def precedes(major: Int32, minor: Int64, a: int, b: int) -> bool:
-    """Whether node `a` comes before node `b`."""
-    if major[a] != major[b]:
-        return bool(major[a] < major[b])
-    if minor[a] != minor[b]:
-        return bool(minor[a] < minor[b])
+def precedes(rows: Int64, major: int, minor: int, a: int, b: int) -> bool:
+    """Whether row `a` comes before row `b`."""
+    if rows[a, major] != rows[b, major]:
+        return bool(rows[a, major] < rows[b, major])
+    if rows[a, minor] != rows[b, minor]:
+        return bool(rows[a, minor] < rows[b, minor])
     return a < b
 
 
 @compiled
-def push(child: Int32, sibling: Int32, major: Int32, minor: Int64, root: int, node: int) -> int:
-    """Insert a node in the heap of `root` (-1: empty); returns the new root."""
-    child[node] = -1
-    sibling[node] = -1
+def push(rows: Int64, major: int, minor: int, root: int, row: int) -> int:
+    """Insert a row in the heap of `root`; returns the new root."""
+    rows[row, CHILD] = NOTHING
+    rows[row, SIBLING] = NOTHING
     if root < 0:
-        return node
-    return meld(child, sibling, major, minor, root, node)
+        return row
+    return meld(rows, major, minor, root, row)
 
 
 @compiled
-def meld(child: Int32, sibling: Int32, major: Int32, minor: Int64, a: int, b: int) -> int:
+def meld(rows: Int64, major: int, minor: int, a: int, b: int) -> int:
     """Join two heaps that are not empty; returns the root of both."""
-    if precedes(major, minor, b, a):
+    if precedes(rows, major, minor, b, a):
         a, b = b, a
-    sibling[b] = child[a]
-    child[a] = b
+    rows[b, SIBLING] = rows[a, CHILD]
+    rows[a, CHILD] = b
     return a
 
 
 @compiled
-def pop(child: Int32, sibling: Int32, major: Int32, minor: Int64, root: int) -> int:
-    """Remove the root of a heap; returns the new root, -1 when nothing is left."""
-    node = child[root]
-    pairs = -1
-    while node >= 0:
-        mate = sibling[node]
-        following = -1
+def pop(rows: Int64, major: int, minor: int, root: int) -> int:
+    """Remove the root of a heap; returns the new root, `NOTHING` when it was the last row."""
+    row = rows[root, CHILD]
+    pairs = NOTHING
+    while row >= 0:
+        mate = rows[row, SIBLING]
+        following = NOTHING
         if mate >= 0:
-            following = sibling[mate]
-            node = meld(child, sibling, major, minor, node, mate)
-        sibling[node] = pairs
-        pairs = node
-        node = following
+            following = rows[mate, SIBLING]
+            row = meld(rows, major, minor, row, mate)
+        rows[row, SIBLING] = pairs
+        pairs = row
+        row = following
     merged = pairs
     if pairs >= 0:
-        pairs = sibling[pairs]
+        pairs = rows[pairs, SIBLING]
     while pairs >= 0:
-        following = sibling[pairs]
-        merged = meld(child, sibling, major, minor, merged, pairs)
+        following = rows[pairs, SIBLING]
+        merged = meld(rows, major, minor, merged, pairs)
         pairs = following
     return merged
 
 
 @compiled
-def end_push(times: Int64, tasks: Int32, count: int, time: int, task: int) -> int:
-    """Insert an end in the binary heap of ends; returns the new number of ends."""
+def end_push(ends: Int64, count: int, time: int, task: int) -> int:
+    """Insert an end in the binary heap of (time, task) rows; returns the new number of ends."""
     hole = count
     while hole > 0:
         parent = (hole - 1) >> 1
-        if times[parent] <= time:
+        if ends[parent, 0] <= time:
             break
-        times[hole] = times[parent]
-        tasks[hole] = tasks[parent]
+        ends[hole, 0] = ends[parent, 0]
+        ends[hole, 1] = ends[parent, 1]
         hole = parent
-    times[hole] = time
-    tasks[hole] = task
+    ends[hole, 0] = time
+    ends[hole, 1] = task
     return count + 1
 
 
 @compiled
-def end_pop(times: Int64, tasks: Int32, count: int) -> int:
-    """Remove the earliest end (row 0) from the binary heap of ends; returns the new number of ends."""
+def end_pop(ends: Int64, count: int) -> int:
+    """Remove the earliest end (row 0) from the binary heap; returns the new number of ends."""
     count -= 1
-    time, task = times[count], tasks[count]
+    time = ends[count, 0]
     hole, lower = 0, 1
     while lower < count:
-        if lower + 1 < count and times[lower + 1] < times[lower]:
+        if lower + 1 < count and ends[lower + 1, 0] < ends[lower, 0]:
             lower += 1
-        if times[lower] >= time:
+        if ends[lower, 0] >= time:
             break
-        times[hole] = times[lower]
-        tasks[hole] = tasks[lower]
+        ends[hole, 0] = ends[lower, 0]
+        ends[hole, 1] = ends[lower, 1]
         hole, lower = lower, 2 * lower + 1
-    times[hole] = time
-    tasks[hole] = task
+    ends[hole, 0] = time
+    ends[hole, 1] = ends[count, 1]
     return count
 
 
 @compiled
-def tree_set(tree: Int64, base: int, width: int, leaf: int, key: int) -> None:
-    """Change a leaf of a tree of minima, which takes `2 * width` rows from `base` (its root in row `base + 1`)."""
+def tree_set(trees: Int64, base: int, width: int, leaf: int, key: int) -> None:
+    """Change a leaf of a tree of minima, which takes `2 * width` places from `base` (its root in place `base + 1`)."""
     node = width + leaf
-    tree[base + node] = key
+    trees[base + node] = key
     while node > 1:
         node >>= 1
-        least = min(tree[base + 2 * node], tree[base + 2 * node + 1])
-        if tree[base + node] == least:
+        least = min(trees[base + 2 * node], trees[base + 2 * node + 1])
+        if trees[base + node] == least:
             break
-        tree[base + node] = least
+        trees[base + node] = least
 
 
 @compiled
-def tree_first(tree: Int64, base: int, width: int) -> int:
+def tree_first(trees: Int64, base: int, width: int) -> int:
     """The lowest leaf that holds the minimum of a tree."""
     node = 1
-    least = tree[base + 1]
+    least = trees[base + 1]
     while node < width:
         node *= 2
-        if tree[base + node] != least:
+        if trees[base + node] != least:
             node += 1
     return node - width

@@ -1,7 +1,7 @@
-"""The arrays that the compiled event loop reads and writes: from a `TaskGraph` to tasks, groups, pools and state.
+"""The memory of the compiled event loop: from a `TaskGraph` to tables of integers that fit cache lines.
 
-Everything is a named tuple of arrays, the one record that numba compiles well. Rows of `groups` are the resource groups
-and one more for the tasks without a resource; rows "an instance" run over the instances of all groups.
+Each table has one row a task, a waiting token demand, a group, an instance or a pool; the names in capitals are its
+columns. One row holds what is used together, so that a task costs one or two cache misses rather than ten.
 """
 
 from __future__ import annotations
@@ -15,212 +15,157 @@ from attnsim.taskgraph import Int32, Int64, Resource, TaskGraph
 
 FAR_PS = 1 << 62
 ANY_NUMBER = 1 << 40
+NOTHING = -1
+UNTOUCHED = -2
 
 FINISHED, STARVED, OVERPAID, OVERLONG = 0, 1, 2, 3
-DONE, ENDS, INSTANT, STIRRED_GROUPS, STIRRED_POOLS, STIRRED_INSTANCES = 0, 1, 2, 3, 4, 5
+
+# Tasks and token demands share the first columns, so that the same queues hold both. WHEN is the time of entering the
+# queue, later the start of the task. UNTIL is the virtual end on a shared resource, later the end in picoseconds.
+CHILD, SIBLING, PRIORITY, WHEN = 0, 1, 2, 3
+UNTIL, INSTANCE, LEFT, GROUP, TASK_COLUMNS = 4, 5, 6, 7, 8
+TASK, POOL, AMOUNT, DEMAND_COLUMNS = 4, 5, 6, 7
+
+# Groups: rates, where their instances and tree are, whether affinity is used, the queue of waiting tasks, the first
+# instance whose tied tasks may start, and whether something happened in this round.
+SHARED, TIED, FIRST, ALONE, UNIT, SHARE, DIVIDER, TREE, WIDTH, QUEUE, TOUCHED, STIRRED, GROUP_COLUMNS = range(13)
+
+# Instances: free servers, tied waiting tasks, the next touched instance, running flows and their number, the virtual
+# clock and the time up to which it has been advanced, their group, and whether the next end has to be found anew.
+ROOM, TIED_QUEUE, NEXT_TOUCHED, FLOWS, FLOW_COUNT, CLOCK, SINCE, OF_GROUP, RETIMED, INSTANCE_COLUMNS = range(10)
+
+# Pools: tokens in all and free, the queue of demands, and whether something happened in this round.
+TOTAL, FREE, DEMANDS, POOL_STIRRED, POOL_COLUMNS = range(5)
+
+# Counts: finished tasks, pending ends, the first task without length that ends in the next round, the fill of the three
+# stacks, and what went wrong with which task or pool.
+DONE, ENDS, INSTANT, GROUP_FILL, POOL_FILL, INSTANCE_FILL, FAULT, CULPRIT, COUNT_COLUMNS = range(9)
 
 
-class Tasks(NamedTuple):
-    """What stays the same about tasks. `next_*` are successors; rows of `take_*` and `give_*` are token amounts."""
+class Machine(NamedTuple):
+    """All tables. `trees` holds the tree of next ends (`due_width` leaves) and then one tree of free servers a group.
 
-    resource: Int32
+    `stacks` has a row each for the groups, pools and instances that something happened to.
+    """
+
+    tasks: Int64
+    demands: Int64
+    groups: Int64
+    instances: Int64
+    pools: Int64
+    trees: Int64
+    ends: Int64
+    stacks: Int64
+    counts: Int64
+    due_width: int
     work: Int64
-    priority: Int32
     affinity: Int32
     next_starts: Int32
     next_items: Int32
     take_starts: Int32
-    take_pools: Int32
-    take_amounts: Int64
     give_starts: Int32
     give_pools: Int32
     give_amounts: Int64
-    taker: Int32
-
-
-class Groups(NamedTuple):
-    """Resource groups and their instances.
-
-    One row a group: `shared` and `tied` (affinity is used) are flags; `queue` is the root of the waiting tasks,
-    `touched` the first instance whose tied tasks may start. `tree` holds minus the free servers of each instance.
-    One row an instance: `room` free servers, `tied_queue` and `flows` roots of heaps, `flow_count`, virtual `clock`
-    in subpicoseconds and the time `since` which it has not been advanced. `due` is a tree of next ends.
-    """
-
-    shared: Int32
-    tied: Int32
-    first: Int32
-    instances: Int32
-    alone: Int64
-    unit: Int64
-    share: Int64
-    divider: Int64
-    tree: Int64
-    tree_base: Int32
-    tree_width: Int32
-    queue: Int32
-    touched: Int32
-    stirred: Int32
-    group_of: Int32
-    room: Int64
-    tied_queue: Int32
-    touched_next: Int32
-    flows: Int32
-    flow_count: Int64
-    clock: Int64
-    since: Int64
-    retimed: Int32
-    due: Int64
-
-
-class Pools(NamedTuple):
-    """Token pools: `amount`, `free` tokens and the root of the waiting `take` rows, with their heap."""
-
-    amount: Int64
-    free: Int64
-    queue: Int32
-    stirred: Int32
-    child: Int32
-    sibling: Int32
-    major: Int32
-    minor: Int64
-
-
-class State(NamedTuple):
-    """What changes about tasks: predecessors `left`, trace columns and heap links, and the heap of `fifo` ends.
-
-    Before a task runs, `start` holds the time it was admitted; on a shared resource `end` holds the virtual time at
-    which it ends. `stack_*` are the groups, pools and instances that something happened to.
-    """
-
-    left: Int32
-    start: Int64
-    end: Int64
-    instance: Int32
-    child: Int32
-    sibling: Int32
-    end_times: Int64
-    end_tasks: Int32
-    stack_groups: Int32
-    stack_pools: Int32
-    stack_instances: Int32
-    counts: Int64
-    fault: Int64
 
 
 MARKERS = Resource(name="markers", servers=ANY_NUMBER)
 
 
-def prepare(graph: TaskGraph, next_starts: Int32, next_items: Int32) -> tuple[Tasks, Groups, Pools, State]:
-    """Fresh arrays for one run; `next_starts` and `next_items` are the successors in compressed rows."""
-    taken = graph.acquire
-    tasks = Tasks(
-        resource=graph.resource,
+def prepare(graph: TaskGraph, next_starts: Int32, next_items: Int32) -> Machine:
+    """Fresh tables for one run; `next_starts` and `next_items` are the successors in compressed rows."""
+    resources = (*graph.resources, MARKERS)
+    instances = np.array([resource.instances for resource in resources])
+    total = int(instances.sum())
+    due_width = _width(total)
+    width = np.array([_width(resource.instances) for resource in resources])
+    room = np.array([resource.parallel_tasks or ANY_NUMBER for resource in resources])
+    servers = sum(resource.instances * resource.servers for resource in graph.resources if resource.kind == "fifo")
+    counts = np.zeros(COUNT_COLUMNS, np.int64)
+    counts[[INSTANT, CULPRIT]] = NOTHING
+    return Machine(
+        tasks=_task_table(graph),
+        demands=_demand_table(graph),
+        groups=_group_table(graph, resources, instances, width, 2 * due_width),
+        instances=_instance_table(instances, room),
+        pools=_pool_table(graph),
+        trees=np.concatenate([np.full(2 * due_width, FAR_PS), *map(_room_tree, instances, width, room)]),
+        ends=np.empty((min(servers, graph.task_count), 2), np.int64),
+        stacks=np.empty((3, max(total, len(graph.pools))), np.int64),
+        counts=counts,
+        due_width=due_width,
         work=graph.work,
-        priority=graph.priority,
         affinity=graph.affinity,
         next_starts=next_starts,
         next_items=next_items,
-        take_starts=taken.starts,
-        take_pools=taken.items,
-        take_amounts=taken.amounts,
+        take_starts=graph.acquire.starts,
         give_starts=graph.release.starts,
         give_pools=graph.release.items,
         give_amounts=graph.release.amounts,
-        taker=np.repeat(np.arange(graph.task_count, dtype=np.int32), np.diff(taken.starts)),
-    )
-    groups = _groups(graph)
-    return tasks, groups, _pools(graph), _state(graph, groups)
-
-
-def _groups(graph: TaskGraph) -> Groups:
-    resources = (*graph.resources, MARKERS)
-    count = len(resources)
-    instances = np.array([resource.instances for resource in resources], np.int32)
-    first = np.cumsum(instances, dtype=np.int32) - instances
-    total = int(instances.sum())
-    rates = [rates_of(resource) for resource in resources]
-    width = np.array([_width(resource.instances) for resource in resources], np.int32)
-    room = np.array([resource.parallel_tasks or ANY_NUMBER for resource in resources], np.int64)
-    tied = np.zeros(count, np.int32)
-    tied[graph.resource[graph.affinity >= 0]] = 1
-    return Groups(
-        shared=np.array([resource.kind == "shared" for resource in resources], np.int32),
-        tied=tied,
-        first=first,
-        instances=instances,
-        alone=np.array([rate.alone for rate in rates], np.int64),
-        unit=np.array([rate.unit for rate in rates], np.int64),
-        share=np.array([rate.share for rate in rates], np.int64),
-        divider=np.array([rate.divider for rate in rates], np.int64),
-        tree=_room_trees(instances, width, room),
-        tree_base=(np.cumsum(2 * width, dtype=np.int32) - 2 * width).astype(np.int32),
-        tree_width=width,
-        queue=_none(count),
-        touched=_none(count),
-        stirred=np.zeros(count, np.int32),
-        group_of=np.repeat(np.arange(count, dtype=np.int32), instances),
-        room=np.repeat(room, instances),
-        tied_queue=_none(total),
-        touched_next=np.full(total, -2, np.int32),
-        flows=_none(total),
-        flow_count=np.zeros(total, np.int64),
-        clock=np.zeros(total, np.int64),
-        since=np.zeros(total, np.int64),
-        retimed=np.zeros(total, np.int32),
-        due=np.full(2 * _width(total), FAR_PS, np.int64),
     )
 
 
-def _room_trees(instances: Int32, width: Int32, room: Int64) -> Int64:
-    """Trees of minus the room of each instance, one after the other; leaves that stand for no instance have no room."""
-    trees = []
-    for count, leaves, servers in zip(instances.tolist(), width.tolist(), room.tolist(), strict=True):
-        levels = [np.where(np.arange(leaves) < count, -servers, 0).astype(np.int64)]
-        while len(levels[-1]) > 1:
-            levels.append(np.minimum(levels[-1][::2], levels[-1][1::2]))
-        trees.append(np.concatenate([np.zeros(1, np.int64), *reversed(levels)]))
-    return np.concatenate(trees)
+def _task_table(graph: TaskGraph) -> Int64:
+    table = np.empty((graph.task_count, TASK_COLUMNS), np.int64)
+    table[:, WHEN:] = NOTHING
+    table[:, PRIORITY] = graph.priority
+    table[:, LEFT] = np.diff(graph.preds.starts)
+    table[:, GROUP] = graph.resource
+    table[graph.resource < 0, GROUP] = len(graph.resources)
+    return table
 
 
-def _pools(graph: TaskGraph) -> Pools:
-    amount = np.array([pool.amount for pool in graph.pools], np.int64)
-    rows = len(graph.acquire.items)
-    return Pools(
-        amount=amount,
-        free=amount.copy(),
-        queue=_none(len(amount)),
-        stirred=np.zeros(len(amount), np.int32),
-        child=np.empty(rows, np.int32),
-        sibling=np.empty(rows, np.int32),
-        major=np.empty(rows, np.int32),
-        minor=np.empty(rows, np.int64),
-    )
+def _demand_table(graph: TaskGraph) -> Int64:
+    taken = graph.acquire
+    table = np.empty((len(taken.items), DEMAND_COLUMNS), np.int64)
+    if len(table):
+        task = np.repeat(np.arange(graph.task_count), np.diff(taken.starts))
+        table[:, PRIORITY] = graph.priority[task]
+        table[:, TASK] = task
+        table[:, POOL] = taken.items
+        table[:, AMOUNT] = taken.amounts
+    return table
 
 
-def _state(graph: TaskGraph, groups: Groups) -> State:
-    rows = graph.task_count
-    servers = sum(r.instances * r.servers for r in graph.resources if r.kind == "fifo")
-    return State(
-        left=np.diff(graph.preds.starts),
-        start=np.full(rows, -1, np.int64),
-        end=np.full(rows, -1, np.int64),
-        instance=np.full(rows, -1, np.int32),
-        child=np.empty(rows, np.int32),
-        sibling=np.empty(rows, np.int32),
-        end_times=np.empty(min(servers, rows), np.int64),
-        end_tasks=np.empty(min(servers, rows), np.int32),
-        stack_groups=np.empty(len(groups.first), np.int32),
-        stack_pools=np.empty(len(graph.pools), np.int32),
-        stack_instances=np.empty(len(groups.room), np.int32),
-        counts=np.array([0, 0, -1, 0, 0, 0], np.int64),
-        fault=np.array([FINISHED, -1], np.int64),
-    )
+def _group_table(
+    graph: TaskGraph, resources: tuple[Resource, ...], instances: Int64, width: Int64, trees_from: int
+) -> Int64:
+    table = np.zeros((len(resources), GROUP_COLUMNS), np.int64)
+    for row, resource in enumerate(resources):
+        rates = rates_of(resource)
+        table[row, [SHARED, ALONE, UNIT]] = resource.kind == "shared", rates.alone, rates.unit
+        table[row, [SHARE, DIVIDER]] = rates.share, rates.divider
+    table[:, FIRST] = np.cumsum(instances) - instances
+    table[graph.resource[graph.affinity >= 0], TIED] = 1
+    table[:, TREE] = trees_from + np.cumsum(2 * width) - 2 * width
+    table[:, WIDTH] = width
+    table[:, [QUEUE, TOUCHED]] = NOTHING
+    return table
+
+
+def _instance_table(instances: Int64, room: Int64) -> Int64:
+    table = np.zeros((int(instances.sum()), INSTANCE_COLUMNS), np.int64)
+    table[:, ROOM] = np.repeat(room, instances)
+    table[:, OF_GROUP] = np.repeat(np.arange(len(instances)), instances)
+    table[:, [TIED_QUEUE, FLOWS]] = NOTHING
+    table[:, NEXT_TOUCHED] = UNTOUCHED
+    return table
+
+
+def _pool_table(graph: TaskGraph) -> Int64:
+    table = np.zeros((len(graph.pools), POOL_COLUMNS), np.int64)
+    table[:, TOTAL] = [pool.amount for pool in graph.pools]
+    table[:, FREE] = table[:, TOTAL]
+    table[:, DEMANDS] = NOTHING
+    return table
+
+
+def _room_tree(instances: int, width: int, room: int) -> Int64:
+    """A tree of minima of minus the room of each instance; leaves that stand for no instance have no room."""
+    levels = [np.where(np.arange(width) < instances, -room, 0)]
+    while len(levels[-1]) > 1:
+        levels.append(np.minimum(levels[-1][::2], levels[-1][1::2]))
+    return np.concatenate([np.zeros(1, np.int64), *reversed(levels)])
 
 
 def _width(leaves: int) -> int:
     return 1 << (leaves - 1).bit_length()
-
-
-def _none(rows: int) -> Int32:
-    return np.full(rows, -1, np.int32)

@@ -1,0 +1,194 @@
+"""Starts and shared progress in the fast engine, compiled: which waiting task starts where, and when a flow ends."""
+
+from __future__ import annotations
+
+from attnsim.engine.compiled import compiled
+from attnsim.engine.queues import end_push, pop, precedes, push, tree_first, tree_set
+from attnsim.engine.rates import CLOCK_LIMIT_PS, DEMAND_LIMIT, SUBPICOSECONDS_PER_PS
+from attnsim.engine.state import (
+    ALONE,
+    CLOCK,
+    CULPRIT,
+    DIVIDER,
+    ENDS,
+    FAR_PS,
+    FAULT,
+    FIRST,
+    FLOW_COUNT,
+    FLOWS,
+    GROUP_FILL,
+    INSTANCE,
+    INSTANCE_FILL,
+    INSTANT,
+    NEXT_TOUCHED,
+    NOTHING,
+    OF_GROUP,
+    OVERLONG,
+    PRIORITY,
+    QUEUE,
+    RETIMED,
+    ROOM,
+    SHARE,
+    SHARED,
+    SIBLING,
+    SINCE,
+    STIRRED,
+    TIED_QUEUE,
+    TOUCHED,
+    TREE,
+    UNIT,
+    UNTIL,
+    UNTOUCHED,
+    WHEN,
+    WIDTH,
+    Machine,
+)
+
+
+@compiled
+def start_group(m: Machine, group: int, now: int) -> None:
+    """Start waiting tasks of a group in order of priority, admission and id while they find a server."""
+    first = m.groups[group, FIRST]
+    promoted = promote_touched(m, group)
+    while True:
+        task = m.groups[group, QUEUE] if m.trees[m.groups[group, TREE] + 1] < 0 else NOTHING
+        if promoted < 0 and task < 0:
+            return
+        if task >= 0 and (promoted < 0 or precedes(m.tasks, PRIORITY, WHEN, task, promoted)):
+            m.groups[group, QUEUE] = pop(m.tasks, PRIORITY, WHEN, task)
+            start(m, group, tree_first(m.trees, m.groups[group, TREE], m.groups[group, WIDTH]), task, now)
+            continue
+        task = promoted
+        promoted = pop(m.tasks, PRIORITY, WHEN, task)
+        instance = m.tasks[m.affinity[task], INSTANCE]
+        if m.instances[first + instance, ROOM] > 0:
+            start(m, group, instance, task, now)
+            promoted = promote(m, first + instance, promoted)
+        else:
+            queue_tied(m, first + instance, task)
+
+
+@compiled
+def promote_touched(m: Machine, group: int) -> int:
+    """A heap of the first tied task of each touched instance that has room."""
+    promoted = NOTHING
+    row = m.groups[group, TOUCHED]
+    m.groups[group, TOUCHED] = NOTHING
+    while row >= 0:
+        following = m.instances[row, NEXT_TOUCHED]
+        m.instances[row, NEXT_TOUCHED] = UNTOUCHED
+        promoted = promote(m, row, promoted)
+        row = following
+    return promoted
+
+
+@compiled
+def promote(m: Machine, row: int, promoted: int) -> int:
+    """Move the first tied task of an instance, if it can start, to the heap of promoted tasks; returns its root."""
+    task = m.instances[row, TIED_QUEUE]
+    if task < 0 or m.instances[row, ROOM] <= 0:
+        return promoted
+    m.instances[row, TIED_QUEUE] = pop(m.tasks, PRIORITY, WHEN, task)
+    return push(m.tasks, PRIORITY, WHEN, promoted, task)
+
+
+@compiled
+def queue_tied(m: Machine, row: int, task: int) -> None:
+    """Put a task in the queue of the instance that it is tied to."""
+    m.instances[row, TIED_QUEUE] = push(m.tasks, PRIORITY, WHEN, m.instances[row, TIED_QUEUE], task)
+
+
+@compiled
+def touch(m: Machine, group: int, row: int) -> None:
+    """Remember that a tied task of an instance may be able to start."""
+    if m.instances[row, NEXT_TOUCHED] == UNTOUCHED:
+        m.instances[row, NEXT_TOUCHED] = m.groups[group, TOUCHED]
+        m.groups[group, TOUCHED] = row
+
+
+@compiled
+def start(m: Machine, group: int, instance: int, task: int, now: int) -> None:
+    """Start a task on an instance that has room."""
+    m.tasks[task, WHEN] = now
+    m.tasks[task, INSTANCE] = instance
+    change_room(m, group, instance, -1)
+    work = m.work[task]
+    if work == 0:
+        m.tasks[task, SIBLING] = m.counts[INSTANT]
+        m.counts[INSTANT] = task
+    elif m.groups[group, SHARED]:
+        start_flow(m, group, m.groups[group, FIRST] + instance, task, work, now)
+    else:
+        m.counts[ENDS] = end_push(m.ends, m.counts[ENDS], now + work, task)
+
+
+@compiled
+def change_room(m: Machine, group: int, instance: int, change: int) -> None:
+    """Count a server of an instance as taken (-1) or free again (1)."""
+    row = m.groups[group, FIRST] + instance
+    room = m.instances[row, ROOM] + change
+    m.instances[row, ROOM] = room
+    tree_set(m.trees, m.groups[group, TREE], m.groups[group, WIDTH], instance, -room)
+
+
+@compiled
+def stir_group(m: Machine, group: int) -> None:
+    """Remember that a group has something to look at in the start phase."""
+    if not m.groups[group, STIRRED]:
+        m.groups[group, STIRRED] = 1
+        m.stacks[0, m.counts[GROUP_FILL]] = group
+        m.counts[GROUP_FILL] += 1
+
+
+@compiled
+def start_flow(m: Machine, group: int, row: int, task: int, work: int, now: int) -> None:
+    """Add a task to those that share an instance, with the virtual time at which it ends."""
+    advance(m, row, now)
+    alone, unit = m.groups[group, ALONE], m.groups[group, UNIT]
+    whole, rest = work // unit, work % unit
+    if whole > DEMAND_LIMIT // alone or m.instances[row, CLOCK] > DEMAND_LIMIT:
+        m.counts[FAULT] = OVERLONG
+        m.counts[CULPRIT] = task
+        return
+    m.tasks[task, UNTIL] = m.instances[row, CLOCK] + whole * alone + (rest * alone + unit - 1) // unit
+    m.instances[row, FLOWS] = push(m.tasks, INSTANCE, UNTIL, m.instances[row, FLOWS], task)
+    m.instances[row, FLOW_COUNT] += 1
+
+
+@compiled
+def advance(m: Machine, row: int, now: int) -> None:
+    """Bring the virtual clock of a shared instance to now, before the set of its tasks changes."""
+    if not m.instances[row, RETIMED]:
+        m.instances[row, RETIMED] = 1
+        m.stacks[2, m.counts[INSTANCE_FILL]] = row
+        m.counts[INSTANCE_FILL] += 1
+    flows = m.instances[row, FLOW_COUNT]
+    elapsed = now - m.instances[row, SINCE]
+    m.instances[row, SINCE] = now
+    if flows == 0:
+        m.instances[row, CLOCK] = 0
+    elif elapsed > 0:
+        group = m.instances[row, OF_GROUP]
+        share = m.groups[group, SHARE]
+        slowed = m.groups[group, DIVIDER] * flows
+        full = elapsed * SUBPICOSECONDS_PER_PS
+        if slowed > share:
+            full = full // slowed * share + full % slowed * share // slowed
+        m.instances[row, CLOCK] += full
+
+
+@compiled
+def retime(m: Machine, row: int, now: int) -> None:
+    """Find the next end of a shared instance after the set of its tasks has changed."""
+    m.instances[row, RETIMED] = 0
+    due = FAR_PS
+    if m.instances[row, FLOW_COUNT] > 0:
+        group = m.instances[row, OF_GROUP]
+        needed = m.tasks[m.instances[row, FLOWS], UNTIL] - m.instances[row, CLOCK]
+        share = m.groups[group, SHARE]
+        slowed = max(share, m.groups[group, DIVIDER] * m.instances[row, FLOW_COUNT])
+        full = share * SUBPICOSECONDS_PER_PS
+        whole, rest = needed // full, needed % full
+        fits = whole < CLOCK_LIMIT_PS // slowed
+        due = now + whole * slowed + (rest * slowed + full - 1) // full if fits else CLOCK_LIMIT_PS
+    tree_set(m.trees, 0, m.due_width, row, due)
