@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_explain(error))
     except MemoryError:
         return _fail("not enough memory for this run; a shorter --seq-len or a smaller --batch needs less")
+    except OverflowError:
+        return _fail("the run is too long, its end is beyond the clock; shorten --seq-len or make --batch smaller")
 
 
 def _answer(arguments: list[str]) -> int:

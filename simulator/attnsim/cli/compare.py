@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attnsim.cli import inputs
 from attnsim.cli.answer import Answer
+from attnsim.errors import AttnSimError, Problem
 
 
 def compare(
@@ -43,14 +44,22 @@ def compare(
             register_files=register_file_energy,
             engine=engine,
         )
-        for one_model in _names(model)
+        for one_model in _names(model, "--model")
         for length in (parse_lengths(seq_len) if seq_len is not None else (None,))
-        for one_hardware in _names(hardware)
-        for one_mapping in _names(mapping)
+        for one_hardware in _names(hardware, "--hardware")
+        for one_mapping in _names(mapping, "--mapping")
     ]
     results = [(request, simulate(request)) for request in track(requests, "simulating")]
     return Answer(text=json_text(compare_json(results)) if json else compare_table(results))
 
 
-def _names(text: str | None) -> tuple[str | None, ...]:
-    return tuple(name.strip() for name in text.split(",")) if text is not None else (None,)
+def _names(text: str | None, option: str) -> tuple[str | None, ...]:
+    """Names separated by commas; None alone if the option was left out."""
+    if text is None:
+        return (None,)
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise AttnSimError(
+            Problem(path=option, what=f"{text!r} has an empty name", remedy="write names between commas")
+        )
+    return names
