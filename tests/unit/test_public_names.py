@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 import tomllib
@@ -40,3 +41,15 @@ def test_the_version_is_the_same_everywhere() -> None:
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert attnsim.__version__ == project["version"]
     assert f"\nversion: {attnsim.__version__}\n" in citation
+
+
+def test_the_examples_for_python_give_what_they_say() -> None:
+    page = ROOT / "docs" / "python.md"
+    found = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert found.attempted > 8
+    assert found.failed == 0
+
+
+def test_the_page_for_python_names_all_public_names() -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    assert [name for name in attnsim.__all__ if f"`{name}`" not in page] == []
