@@ -84,11 +84,12 @@ def dataclass_options(node: ast.ClassDef) -> set[str] | None:
 
 
 def dataclasses(*folders: Path) -> Iterator[tuple[Path, ast.ClassDef, set[str]]]:
-    for path in sources(*folders):
-        for node in ast.walk(tree(path)):
-            options = dataclass_options(node) if isinstance(node, ast.ClassDef) else None
-            if isinstance(node, ast.ClassDef) and options is not None:
-                yield path, node, options
+    """Each dataclass under the folders with its file and the options that it sets."""
+    classes = ((path, node) for path in sources(*folders) for node in ast.walk(tree(path)))
+    for path, node in classes:
+        options = dataclass_options(node) if isinstance(node, ast.ClassDef) else None
+        if isinstance(node, ast.ClassDef) and options is not None:
+            yield path, node, options
 
 
 def test_no_file_is_longer_than_500_lines() -> None:
