@@ -41,10 +41,10 @@ bench: $(DEV) ## speed of the engines and of whole runs on this machine
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 reports: $(RUNTIME) ## regenerate reports/ from validation/, byte for byte
-	@$(BIN)/attnsim report --all
+	@$(BIN)/attnsim report
 
 validate: $(RUNTIME) ## every published claim against this code; fails if one does not hold
-	@$(BIN)/attnsim validate --all
+	@$(BIN)/attnsim validate
 
 wheel: $(DEV) ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

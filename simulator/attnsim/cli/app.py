@@ -14,6 +14,7 @@ from attnsim.cli.run import run
 from attnsim.cli.schema import schema
 from attnsim.cli.show import show
 from attnsim.cli.trace import trace
+from attnsim.cli.validate import validate
 
 HELP = """Simulate attention algorithms, written as cascades of Einsums, on hardware.
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "run": run,
     "compare": compare,
     "trace": trace,
+    "validate": validate,
     "schema": schema,
 }
 

@@ -44,12 +44,14 @@ class RunRequest(Spec):
 class Rows(Spec):
     """Rows of a CSV file beside the claim file, one run each.
 
-    value: the column to compare with, in the SI unit of the metric. run: key of the run -> the column that holds it.
+    value: the column to compare with, in the SI unit of the metric.
+    run: key of the run -> the column that holds it; if left out, every column named like one (model ...).
     where: column -> the only value (or values) to take, so that one file can serve several claims.
+    A column `source`, if there is one, says where each value comes from.
     """
 
     file: Text
-    value: Text
+    value: Text = "value"
     run: dict[str, Text] = Field(default_factory=dict)
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict)
 
@@ -65,9 +67,12 @@ class Tolerance(Spec):
 class Claim(Spec):
     """One statement to reproduce.
 
-    metric: path in the run's JSON, such as `latency_s` or `utilization.array_2d`. value or data: what the source says.
+    metric: path in the run's JSON, such as `latency_s` or `utilization.array_2d`; `{column}` in it stands for the value
+    of that column in each row. `analysis.passes.M` is the number of passes that the run's cascade makes over rank M.
+    value or data: what the source says.
     over: a second run; the claim is then about a ratio, `metric of run / metric of over`, or the inverse when `inverse`
     is true (a speedup is the latency of `over` divided by the latency of `run`).
+    less: a second run whose metric is taken off that of `run`; a layer less its attention is its linear parts.
     vary: run key -> values; with `mean`, the claim is about the arithmetic mean over all their combinations.
     """
 
@@ -78,6 +83,7 @@ class Claim(Spec):
     metric: Text
     run: RunRequest = Field(default_factory=RunRequest)
     over: RunRequest | None = None
+    less: RunRequest | None = None
     inverse: bool = False
     vary: dict[str, list[Setting]] = Field(default_factory=dict)
     mean: bool = False
@@ -125,6 +131,10 @@ def _problems(claim: Claim, counts: Counter[str], folder: Path) -> list[tuple[st
         found.append(("value", f"has {amount}", "give `value`, or `data` with a file and a column"))
     if claim.tolerance.relative is None and claim.tolerance.absolute is None:
         found.append(("tolerance", "is empty", "write for example {relative: 1e-3}"))
+    if claim.less is not None and claim.over is not None:
+        found.append(("less", "stands beside `over`", "a claim is about a ratio or about a difference, not both"))
+    if claim.data is not None and claim.mean:
+        found.append(("mean", "stands beside `data`", "a mean is over `vary` and has one `value`"))
     if claim.data is not None and not (folder / claim.data.file).is_file():
         found.append(("data.file", f"there is no file {claim.data.file!r}", "it lies beside the claim file"))
     return found

@@ -1,0 +1,243 @@
+"""Claims as single comparisons: which runs a published value is compared with, and whether ours is near enough.
+
+Claim file and its data rows -> Points (a value and the runs that must give it) -> Comparisons, once somebody has
+simulated the runs. Nothing is simulated here; see `attnsim.validate`.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from attnsim.errors import Problem, SpecError
+from attnsim.specs.claims import Claim, Claims, Kind, RunRequest, Tolerance
+from attnsim.specs.library import shown_path, suggest
+from attnsim.specs.spec import problem_at
+
+NUMBERS = ("seq_len", "batch")
+_COLUMN = re.compile(r"\{(\w+)\}")
+
+Lookup = Callable[[RunRequest, str], float]
+"""Gives the value of a metric, by its path, of a simulated run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One quantity of a claim: a metric of a run, its ratio to that of `over`, or its difference to that of `less`."""
+
+    metric: str
+    run: RunRequest
+    over: RunRequest | None
+    less: RunRequest | None
+    inverse: bool
+
+    @property
+    def runs(self) -> tuple[RunRequest, ...]:
+        """The runs that must be simulated to know the term."""
+        return tuple(run for run in (self.run, self.over, self.less) if run is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One claimed value and the terms whose mean must give it; `where` tells it from the other points of its claim."""
+
+    claim: Claim
+    kind: Kind
+    where: str
+    terms: tuple[Term, ...]
+    value: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A claimed value beside ours."""
+
+    point: Point
+    ours: float
+
+    @property
+    def relative_error(self) -> float:
+        """Ours over the claimed value, less one; infinite when zero is claimed and missed."""
+        gap = self.ours - self.point.value
+        if gap == 0:
+            return 0.0
+        return gap / abs(self.point.value) if self.point.value else float("inf")
+
+    @property
+    def holds(self) -> bool:
+        """Whether ours is within the claim's tolerance."""
+        return _within(self.point.claim.tolerance, self.ours - self.point.value, self.relative_error)
+
+
+def _within(tolerance: Tolerance, gap: float, relative_error: float) -> bool:
+    near = tolerance.relative is not None and abs(relative_error) <= tolerance.relative
+    return near or (tolerance.absolute is not None and abs(gap) <= tolerance.absolute)
+
+
+def compare(point: Point, lookup: Lookup) -> Comparison:
+    """Compare a point with the mean of its terms."""
+    values = [_value(term, lookup) for term in point.terms]
+    return Comparison(point=point, ours=sum(values) / len(values))
+
+
+def _value(term: Term, lookup: Lookup) -> float:
+    value = lookup(term.run, term.metric)
+    if term.over is not None:
+        other = lookup(term.over, term.metric)
+        return other / value if term.inverse else value / other
+    return value - lookup(term.less, term.metric) if term.less is not None else value
+
+
+def points_of(claims: Claims) -> tuple[Point, ...]:
+    """All points of a claim file, its data rows included; SpecError lists everything wrong with the rows."""
+    problems: list[Problem] = []
+    found: list[Point] = []
+    for position, claim in enumerate(claims.claims):
+        try:
+            found += _row_points(claims, claim, position) if claim.data else _varied_points(claims, claim)
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(*problems)
+    return tuple(found)
+
+
+def _varied_points(claims: Claims, claim: Claim) -> list[Point]:
+    """A point for each combination of `vary`, or a single one for their mean."""
+    choices = [[(key, value) for value in values] for key, values in claim.vary.items()]
+    varied = [dict(chosen) for chosen in itertools.product(*choices)]
+    terms = [_term(claims, claim, claim.metric, settings) for settings in varied]
+    if claim.mean:
+        label = " x ".join(f"{len(values)} {key}" for key, values in claim.vary.items())
+        return [_point(claims, claim, f"mean of {label}" if label else "", tuple(terms), claim.value, "")]
+    return [
+        _point(claims, claim, _label(term.run, settings), (term,), claim.value, "")
+        for term, settings in zip(terms, varied, strict=True)
+    ]
+
+
+def _row_points(claims: Claims, claim: Claim, position: int) -> list[Point]:
+    """A point for each row of the claim's data file that its `where` takes."""
+    assert claim.data is not None
+    path = Path(claims._origin.folder) / claim.data.file
+    rows = _rows(path)
+    columns = tuple(rows[0][1]) if rows else ()
+    wanted = {claim.data.value, *claim.data.run.values(), *claim.data.where, *_COLUMN.findall(claim.metric)}
+    unknown = sorted(wanted - set(columns))
+    if unknown:
+        what = f"{shown_path(path)} has no column {unknown[0]!r}"
+        raise SpecError(problem_at(claims, f"claims.{position}.data", what, suggest(unknown[0], columns)))
+    kept = [(line, row) for line, row in rows if _taken(row, claim.data.where)]
+    if not kept:
+        what = f"no row of {shown_path(path)} is taken"
+        raise SpecError(problem_at(claims, f"claims.{position}.data.where", what, "name values that the file has"))
+    return [_row_point(claims, claim, row, Problem(what="", file=shown_path(path), line=line)) for line, row in kept]
+
+
+def _row_point(claims: Claims, claim: Claim, row: Mapping[str, str], place: Problem) -> Point:
+    assert claim.data is not None
+    columns = claim.data.run or {key: key for key in RunRequest.model_fields if key in row}
+    settings = {key: _setting(key, row[column], place) for key, column in columns.items()}
+    metric = _COLUMN.sub(lambda match: row[match[1]], claim.metric)
+    term = _term(claims, claim, metric, settings)
+    parts = [row[column] for column in _COLUMN.findall(claim.metric)]
+    where = " ".join([_label(term.run, settings), *parts])
+    return _point(claims, claim, where, (term,), _number(row[claim.data.value], place), row.get("source", ""))
+
+
+def _point(
+    claims: Claims, claim: Claim, where: str, terms: tuple[Term, ...], value: float | None, source: str
+) -> Point:
+    assert value is not None
+    kind = claim.kind or claims.kind
+    source = source or claim.source or claims.source
+    return Point(claim=claim, kind=kind, where=where, terms=terms, value=value, source=source)
+
+
+def _term(claims: Claims, claim: Claim, metric: str, settings: Mapping[str, str | int | float]) -> Term:
+    common = _merged(claims.run, _request(settings))
+    others = {name: getattr(claim, name) for name in ("over", "less")}
+    return Term(
+        metric=metric,
+        run=_merged(_merged(claims.run, claim.run), _request(settings)),
+        over=_merged(common, others["over"]) if others["over"] is not None else None,
+        less=_merged(common, others["less"]) if others["less"] is not None else None,
+        inverse=claim.inverse,
+    )
+
+
+def _request(settings: Mapping[str, str | int | float]) -> RunRequest:
+    try:
+        return RunRequest.model_validate(dict(settings))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(str(step) for step in problem["loc"])
+        remedy = suggest(key, tuple(RunRequest.model_fields))
+        raise SpecError(Problem(path=f"run.{key}", what=problem["msg"].lower(), remedy=remedy)) from None
+
+
+def _merged(first: RunRequest, second: RunRequest) -> RunRequest:
+    """`second` where it says something, else `first`; overrides of both, those of `second` last."""
+    chosen = {name: getattr(second, name) for name in second.model_fields_set}
+    return first.model_copy(update={**chosen, "set": {**first.set, **second.set}})
+
+
+def _label(run: RunRequest, settings: Mapping[str, str | int | float]) -> str:
+    """The settings in the order of a command line; a mapping or hardware that the claim names comes first."""
+    return " ".join(str(getattr(run, key)) for key in RunRequest.model_fields if key in settings and key != "set")
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Rows of a CSV file with their line numbers; SpecError names every row with too few or too many fields."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, restkey="", restval=None)
+        rows = [(reader.line_num, row) for row in reader]
+    ragged = [line for line, row in rows if "" in row or None in row.values()]
+    if ragged:
+        remedy = "write as many fields as the first line has"
+        raise SpecError(*(Problem(file=shown_path(path), line=n, what="ragged row", remedy=remedy) for n in ragged))
+    return rows
+
+
+def _taken(row: Mapping[str, str], where: Mapping[str, object]) -> bool:
+    return all(
+        row[column] in ([str(value) for value in wanted] if isinstance(wanted, list) else [str(wanted)])
+        for column, wanted in where.items()
+    )
+
+
+def _setting(key: str, text: str, place: Problem) -> str | int:
+    if key not in NUMBERS:
+        return text
+    if not text.isdigit():
+        remedy = f"write {key} as digits, for example 16384"
+        raise SpecError(
+            Problem(file=place.file, line=place.line, what=f"{text!r} is not a whole number", remedy=remedy)
+        )
+    return int(text)
+
+
+def _number(text: str, place: Problem) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        what = f"{text!r} is not a number"
+        raise SpecError(
+            Problem(file=place.file, line=place.line, what=what, remedy="write it as 0.125 or 1e9")
+        ) from None
+
+
+def evenly(points: tuple[Point, ...], most: int) -> Iterator[Point]:
+    """At most `most` of the points, spread from the first to the last."""
+    if len(points) <= most:
+        yield from points
+        return
+    steps = max(1, most - 1)
+    yield from (points[round(i * (len(points) - 1) / steps)] for i in range(most))

@@ -1,0 +1,156 @@
+"""Validation: every claim of a dataset against simulated runs.
+
+Claims -> Points -> runs, each simulated once however many claims share it -> ClaimResults. `attnsim validate` prints
+them, and reports take their errors from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from attnsim.claims import Comparison, Point, compare, evenly, points_of
+from attnsim.errors import AttnSimError, Problem
+from attnsim.pipeline import Request, require_mapping_fits, simulate
+from attnsim.results import JsonObject, run_json
+from attnsim.specs.claims import Claim, Claims, RunRequest, load_claims
+from attnsim.specs.library import suggest
+
+ANALYSIS = "analysis."
+Measured: TypeAlias = dict[str, JsonObject]
+"""What each run gave, by `run_key`."""
+Track: TypeAlias = Callable[[Sequence[RunRequest]], Iterable[RunRequest]]
+"""Hands on the runs one by one; a progress bar, for example."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimResult:
+    """A claim with its comparisons, at least one."""
+
+    claim: Claim
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every comparison is within tolerance."""
+        return all(comparison.holds for comparison in self.comparisons)
+
+    @property
+    def worst(self) -> Comparison:
+        """The comparison with the largest relative error, the first of them if several share it."""
+        return max(self.comparisons, key=lambda comparison: abs(comparison.relative_error))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The results of a dataset; `left_out` names claims that a sample cannot judge."""
+
+    claims: Claims
+    results: tuple[ClaimResult, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every claim holds."""
+        return all(result.holds for result in self.results)
+
+
+def validate(name: str, *, sample: int | None = None, track: Track = iter) -> Validation:
+    """Simulate what the claims of a dataset (by name or path) are about, and compare.
+
+    `sample` limits each claim to so many points, spread evenly; claims about means need all of their runs and are left
+    out then. Raises AttnSimError for claims that cannot be read, and for runs that cannot be made.
+    """
+    claims = load_claims(name)
+    points = _sampled(points_of(claims), sample)
+    measured = measure(runs_of(points), track)
+    by_claim: dict[str, list[Comparison]] = {}
+    for point in points:
+        comparison = compare(point, lambda run, metric: lookup(measured, run, metric))
+        by_claim.setdefault(point.claim.name, []).append(comparison)
+    return Validation(
+        claims=claims,
+        results=tuple(
+            ClaimResult(claim=claim, comparisons=tuple(by_claim[claim.name]))
+            for claim in claims.claims
+            if claim.name in by_claim
+        ),
+        left_out=tuple(claim.name for claim in claims.claims if claim.name not in by_claim),
+    )
+
+
+def _sampled(points: tuple[Point, ...], sample: int | None) -> tuple[Point, ...]:
+    if sample is None:
+        return points
+    names = dict.fromkeys(point.claim.name for point in points)
+    groups = [tuple(p for p in points if p.claim.name == name and not p.claim.mean) for name in names]
+    return tuple(point for group in groups for point in evenly(group, sample))
+
+
+def runs_of(points: Iterable[Point]) -> tuple[RunRequest, ...]:
+    """The different runs that the points need."""
+    runs = (run for point in points for term in point.terms if not is_analysis(term.metric) for run in term.runs)
+    return tuple({run_key(run): run for run in runs}.values())
+
+
+def run_key(run: RunRequest) -> str:
+    """Equal for runs with the same inputs."""
+    return run.model_dump_json()
+
+
+def is_analysis(metric: str) -> bool:
+    """Whether a metric comes from the cascade alone, without a run."""
+    return metric.startswith(ANALYSIS)
+
+
+def measure(runs: Sequence[RunRequest], track: Track = iter) -> Measured:
+    """Simulate each run and keep its JSON."""
+    return {run_key(run): run_json(require_mapping_fits(simulate(request_of(run)))) for run in track(runs)}
+
+
+def request_of(run: RunRequest) -> Request:
+    """The pipeline's request for a run of a claim."""
+    return Request(
+        model=run.model,
+        cascade=run.cascade,
+        hardware=run.hardware,
+        mapping=run.mapping,
+        scope=run.scope or "attention",
+        seq_len=run.seq_len,
+        batch=run.batch,
+        overrides=tuple(f"{path}={value}" for path, value in run.set.items()),
+        fill_drain=run.fill_drain,
+        register_files=run.register_file_energy or "artifact",
+    )
+
+
+def lookup(measured: Mapping[str, JsonObject], run: RunRequest, metric: str) -> float:
+    """The number at a dotted path of a run's JSON, or from the analysis of its cascade."""
+    if is_analysis(metric):
+        return _analysed(run, metric)
+    value: object = measured[run_key(run)]
+    for step in metric.split("."):
+        known = tuple(value) if isinstance(value, dict) else ()
+        if step not in known:
+            raise AttnSimError(Problem(path=metric, what=f"a run has no {step!r} there", remedy=suggest(step, known)))
+        assert isinstance(value, dict)
+        value = value[step]
+    if not isinstance(value, int | float):
+        raise AttnSimError(Problem(path=metric, what="is not a number", remedy="name a single number of the JSON"))
+    return float(value)
+
+
+def _analysed(run: RunRequest, metric: str) -> float:
+    """`analysis.passes.M`: passes of the run's cascade over a rank."""
+    from attnsim.analysis.passes import count_passes
+    from attnsim.specs.cascade import load_cascade
+
+    _, what, rank = (*metric.split("."), "", "")[:3]
+    if what != "passes" or run.cascade is None:
+        remedy = "write analysis.passes.M, with a cascade in `run`"
+        raise AttnSimError(Problem(path=metric, what="is not an analysis of a cascade", remedy=remedy))
+    passes = count_passes(load_cascade(run.cascade), {})
+    if rank not in passes:
+        raise AttnSimError(Problem(path=metric, what=f"there is no rank {rank!r}", remedy=suggest(rank, tuple(passes))))
+    return float(passes[rank].count)

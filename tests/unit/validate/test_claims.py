@@ -1,0 +1,126 @@
+"""From a claim file and its rows to points, and from a point to a verdict; nothing is simulated here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attnsim.claims import Comparison, Point, compare, evenly, points_of
+from attnsim.errors import SpecError
+from attnsim.specs.claims import RunRequest, load_claims
+
+HEAD = "name: sample\nsource: a paper\nkind: published\nrun: {batch: 64}\nclaims:\n"
+ROWS = "model,seq_len,mapping,metric,value\nbert,1024,flat,latency_s,2.0\nxlm,4096,binding,latency_s,3.0\n"
+
+
+def points(folder: Path, claim: str, rows: str = ROWS) -> tuple[Point, ...]:
+    (folder / "points.csv").write_text(rows, encoding="utf-8")
+    path = folder / "claims.yaml"
+    path.write_text(HEAD + "  - {name: c, statement: s, metric: latency_s, " + claim + "}\n", encoding="utf-8")
+    return points_of(load_claims(str(path)))
+
+
+def latency_by_mapping(run: RunRequest, metric: str) -> float:
+    assert metric == "latency_s"
+    return {"flat": 6.0, "binding": 2.0, None: 1.0}[run.mapping]
+
+
+def test_each_row_is_a_point_and_columns_named_like_a_setting_set_its_run(tmp_path: Path) -> None:
+    found = points(tmp_path, "data: {file: points.csv}, tolerance: {relative: 1e-3}")
+    assert [(p.value, p.where) for p in found] == [(2.0, "bert flat 1024"), (3.0, "xlm binding 4096")]
+    assert found[0].terms[0].run == RunRequest(model="bert", mapping="flat", seq_len=1024, batch=64)
+
+
+def test_only_the_rows_that_where_names_are_taken(tmp_path: Path) -> None:
+    found = points(
+        tmp_path, "data: {file: points.csv, where: {mapping: [binding, cascade]}}, tolerance: {relative: 1e-3}"
+    )
+    assert [p.value for p in found] == [3.0]
+
+
+def test_the_second_run_of_a_row_keeps_its_settings_but_for_those_it_names(tmp_path: Path) -> None:
+    found = points(tmp_path, "data: {file: points.csv}, over: {mapping: flat}, tolerance: {relative: 1e-3}")
+    assert found[1].terms[0].over == RunRequest(model="xlm", mapping="flat", seq_len=4096, batch=64)
+
+
+def test_a_column_in_the_metric_stands_for_what_the_row_says(tmp_path: Path) -> None:
+    rows = "model,einsum,value\nbert,QK,0.5\n"
+    claim = "data: {file: points.csv}, tolerance: {relative: 1e-3}"
+    (tmp_path / "points.csv").write_text(rows, encoding="utf-8")
+    path = tmp_path / "claims.yaml"
+    path.write_text(HEAD + '  - {name: c, statement: s, metric: "u.{einsum}", ' + claim + "}\n", encoding="utf-8")
+    (found,) = points_of(load_claims(str(path)))
+    assert found.terms[0].metric == "u.QK"
+    assert found.where == "bert QK"
+
+
+@pytest.mark.parametrize(
+    ("claim", "ours"),
+    [
+        ("run: {mapping: binding}, value: 2", 2.0),
+        ("run: {mapping: binding}, over: {mapping: flat}, value: 2", 2 / 6),
+        ("run: {mapping: binding}, over: {mapping: flat}, inverse: true, value: 2", 6 / 2),
+        ("run: {mapping: flat}, less: {mapping: binding}, value: 2", 6 - 2),
+        ("vary: {mapping: [flat, binding]}, mean: true, value: 2", (6 + 2) / 2),
+        ("over: {mapping: flat}, vary: {mapping: [binding, flat]}, mean: true, value: 2", (2 / 6 + 6 / 6) / 2),
+    ],
+)
+def test_ours_is_a_value_a_ratio_a_difference_or_a_mean_of_ratios(claim: str, ours: float, tmp_path: Path) -> None:
+    (point,) = points(tmp_path, f"{claim}, tolerance: {{relative: 1e-3}}")
+    assert compare(point, latency_by_mapping).ours == pytest.approx(ours, rel=1e-12)
+
+
+def test_vary_without_mean_makes_a_point_of_each_combination(tmp_path: Path) -> None:
+    found = points(tmp_path, "vary: {mapping: [flat, binding], seq_len: [1, 2]}, value: 2, tolerance: {relative: 1}")
+    assert [p.where for p in found] == ["flat 1", "flat 2", "binding 1", "binding 2"]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "claimed", "ours", "holds"),
+    [
+        ("{relative: 0.1}", 10, 11, True),
+        ("{relative: 0.1}", 10, 11.1, False),
+        ("{relative: 0.1}", -10, -9, True),
+        ("{absolute: 0.5}", 10, 10.5, True),
+        ("{absolute: 0.5}", 10, 9.4, False),
+        ("{absolute: 0.5, relative: 0.1}", 10, 9.1, True),
+        ("{absolute: 0}", 3, 3, True),
+        ("{relative: 0.1}", 0, 1e-9, False),
+        ("{relative: 0.1}", 0, 0, True),
+    ],
+)
+def test_a_comparison_holds_within_either_tolerance(
+    tolerance: str, claimed: float, ours: float, holds: bool, tmp_path: Path
+) -> None:
+    (point,) = points(tmp_path, f"value: {claimed}, tolerance: {tolerance}")
+    assert Comparison(point=point, ours=ours).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("data", "rows", "message"),
+    [
+        ("{file: points.csv, value: valu}", ROWS, ":6: claims.0.data: "),
+        ("{file: points.csv, value: valu}", ROWS, "no column 'valu'; did you mean value?"),
+        ("{file: points.csv, where: {model: gpt}}", ROWS, "claims.0.data.where: no row of"),
+        ("{file: points.csv}", ROWS.replace("3.0", "three"), "points.csv:3: 'three' is not a number"),
+        ("{file: points.csv}", ROWS.replace("4096", "4K"), "points.csv:3: '4K' is not a whole number; write seq_len"),
+        ("{file: points.csv}", ROWS.replace(",3.0", ""), "points.csv:3: ragged row; write as many fields"),
+        (
+            "{file: points.csv, run: {modle: model}}",
+            ROWS,
+            "run.modle: extra inputs are not permitted; did you mean model",
+        ),
+    ],
+)
+def test_wrong_rows_are_refused_with_place_and_remedy(data: str, rows: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        points(tmp_path, f"data: {data}, tolerance: {{relative: 1}}", rows)
+    assert message in str(caught.value)
+
+
+def test_a_sample_keeps_the_first_and_the_last_point(tmp_path: Path) -> None:
+    found = points(tmp_path, "vary: {seq_len: [1, 2, 3, 4, 5]}, value: 2, tolerance: {relative: 1}")
+    assert [p.where for p in evenly(found, 3)] == ["1", "3", "5"]
+    assert [p.where for p in evenly(found, 1)] == ["1"]
+    assert [p.where for p in evenly(found, 9)] == ["1", "2", "3", "4", "5"]
