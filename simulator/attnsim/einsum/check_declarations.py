@@ -43,8 +43,8 @@ def _check_ranks(cascade: Cascade, complaints: Complaints) -> None:
     for rank in cascade.batch:
         _known(complaints, "batch", rank, declared)
     for rank, other in cascade.same:
-        _known(complaints, f"same.{rank}", rank, declared)
-        _known(complaints, f"same.{rank}", other, declared)
+        _known(complaints, f"same.{rank}", rank, rank_names(cascade))
+        _known(complaints, f"same.{rank}", other, rank_names(cascade))
     for split in cascade.splits:
         key = f"split.{split.rank}"
         _known(complaints, key, split.rank, declared)

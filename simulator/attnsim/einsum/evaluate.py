@@ -268,8 +268,8 @@ def _at(bindings: Bindings, index: Index, grid: _Grid) -> Positions:
 
 
 def _grid(bindings: Bindings, einsum: Einsum, fixed: Fixed) -> _Grid:
-    used = dict.fromkeys(variable for access in einsum.inputs for variable in access.variables)
-    variables = tuple(v for v in einsum.iteration_ranks if v in used)
+    used = {variable for access in einsum.inputs for variable in access.variables}
+    variables = tuple(v for v in einsum.iteration_ranks if v in used or not einsum.populate)
     size = math.prod(1 if v in fixed else bindings.sizes[v.upper()] for v in variables)
     if size > LARGEST_SPACE:
         what = f"Einsum {einsum.name} has {size} points, too many to evaluate"
