@@ -24,9 +24,9 @@ def render(*parts: RenderableType) -> str:
     seen = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if seen else PIPE_WIDTH
     page = io.StringIO()
-    console = Console(file=page, width=width, force_terminal=seen, highlight=False)
+    console = Console(file=page, width=width, force_terminal=seen, highlight=False, markup=False)
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
     lines = page.getvalue().split("\n")
     return "\n".join(line if seen else line.rstrip() for line in lines)
 
