@@ -12,7 +12,7 @@ from itertools import product
 from attnsim.einsum.ast import Condition, Index
 from attnsim.einsum.partition import coefficient_names, coefficient_value
 
-_BAND = 2  # what a named constant in a mask stands for: more than one point, less than a fiber
+_BAND = 5  # what a constant in a mask stands for: more than a tile, less than a fiber under a mask
 
 _RELATIONS = {
     "<": lambda a, b: a < b,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from attnsim.analysis.canonical import canonical_instance
 from attnsim.analysis.dependence import Dependence, dependence, lineage
-from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, rank_names, with_tilings
+from attnsim.analysis.ranks import iterative_ranks, leaf_positions, leaf_ranks, rank_names, with_tilings
 from attnsim.analysis.traversals import Level, Traversal, pass_levels, sweep_levels, traversals
 from attnsim.einsum.ast import Cascade
 
@@ -33,7 +33,8 @@ class Passes:
 
     count: for the extents at hand. growth: passes that each further step of an iterative rank adds, by rank name.
     witness: the rereads that force the count, earliest first, one fewer than passes (of the first steps, if it grows).
-    sweep: by Einsum, the loop over the rank in which it runs; Einsums of different sweeps cannot be fused on the rank.
+    sweep: by Einsum, the first loop over the rank in which it can run; Einsums of different sweeps cannot be fused on
+    the rank. keeps: Einsums whose results still run along the rank.
     """
 
     rank: str
@@ -41,6 +42,7 @@ class Passes:
     growth: Mapping[str, int]
     witness: tuple[Reread, ...]
     sweep: Mapping[str, int]
+    keeps: frozenset[str]
 
 
 def count_passes(cascade: Cascade, extents: Mapping[str, int]) -> dict[str, Passes]:
@@ -70,6 +72,9 @@ def _passes(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes:
         growth=growth,
         witness=_witness(graph, found, levels),
         sweep=_sweeps(graph, found, levels),
+        keeps=frozenset(
+            name for name, at in leaf_positions(cascade).items() if set(leaf_ranks(cascade, rank)) <= set(at)
+        ),
     )
 
 
@@ -77,7 +82,7 @@ def _traversals(
     cascade: Cascade, rank: str, stretch: frozenset[str] = frozenset()
 ) -> tuple[Dependence, tuple[Traversal, ...]]:
     graph = dependence(canonical_instance(cascade, rank, stretch))
-    return graph, traversals(graph, lineage(graph, leaf_ranks(cascade, rank)))
+    return graph, traversals(graph, lineage(graph, leaf_ranks(cascade, rank)), _slack(cascade))
 
 
 def _slack(cascade: Cascade) -> int:

@@ -17,7 +17,8 @@ from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, part_ranks, rank
 from attnsim.einsum.ast import Cascade, Index
 
 _SPAN = 3
-_SCAN_SPAN = 4  # where fibers may differ by an end: along an iterative rank, under a mask
+_SCAN_SPAN = 4  # along an iterative rank, where fibers may differ by an end
+_MASKED_SPAN = 8  # under a mask, where a band is longer than a tile and yet shorter than the fiber
 _MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
 
 
@@ -91,7 +92,9 @@ def _span(cascade: Cascade, name: str) -> int:
     if parts >= _MANY_PARTS:
         return _SPAN - 1
     masked = parts == 1 and any(einsum.conditions for einsum in cascade.einsums)
-    return _SCAN_SPAN if masked or name in iterative_ranks(cascade) else _SPAN
+    if masked:
+        return _MASKED_SPAN
+    return _SCAN_SPAN if name in iterative_ranks(cascade) else _SPAN
 
 
 def _whole(cascade: Cascade, sizes: dict[str, int], name: str) -> int:

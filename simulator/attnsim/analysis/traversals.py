@@ -23,11 +23,16 @@ Readers = defaultdict[tuple[int, int], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traversal:
-    """Points of one operation along the rank (bit set), and what they stand for in each fiber."""
+    """Points of one operation along the rank (bit set), and what they stand for in each fiber.
+
+    `long` are the fibers of which no traversal like it has more. Under a mask a fiber may be so short that one tile
+    holds it all; what is true of that one says nothing about fibers of any length.
+    """
 
     operation: int
     points: int
     fibers: Mapping[Fiber, Lines]
+    long: frozenset[Fiber]
     direct: frozenset[str]
 
     @property
@@ -55,38 +60,50 @@ class Level:
     plain: int = -1
 
 
-def traversals(graph: Dependence, rank_lineage: Lineage) -> tuple[Traversal, ...]:
+def traversals(graph: Dependence, rank_lineage: Lineage, slack: int) -> tuple[Traversal, ...]:
     """All traversals of at least two elements of a fiber, ordered by their first point."""
     grouped: dict[tuple[int, Variables, tuple[tuple[str, int], ...]], list[int]] = defaultdict(list)
     for number, variables in rank_lineage.fibers:
         point = graph.points[number]
         still = tuple(item for item in point.values.items() if item[0] not in variables)
         grouped[point.operation, variables, still].append(number)
-    fibers: dict[tuple[int, int], dict[Fiber, Lines]] = defaultdict(dict)
+    lengths: dict[tuple[int, Variables, str], int] = defaultdict(int)
+    found: list[tuple[int, Variables, Fiber, int, Lines]] = []
     for (operation, variables, _), numbers in grouped.items():
-        for fiber, lines in _lines(rank_lineage, variables, numbers):
-            fibers[operation, sum(1 << number for number in lines)][fiber] = lines
-    found = (
-        Traversal(operation=operation, points=points, fibers=lines, direct=_direct(graph, operation))
-        for (operation, points), lines in fibers.items()
+        for fiber, length, lines in _lines(rank_lineage, variables, numbers):
+            found.append((operation, variables, fiber, length, lines))
+            lengths[operation, variables, fiber[0]] = max(length, lengths[operation, variables, fiber[0]])
+    fibers: dict[tuple[int, int], dict[Fiber, Lines]] = defaultdict(dict)
+    long: dict[tuple[int, int], set[Fiber]] = defaultdict(set)
+    for operation, variables, fiber, length, lines in found:
+        key = operation, sum(1 << number for number in lines)
+        fibers[key][fiber] = lines
+        if length >= lengths[operation, variables, fiber[0]] - slack:
+            long[key].add(fiber)
+    made = (
+        Traversal(
+            operation=key[0], points=key[1], fibers=lines, long=frozenset(long[key]), direct=_direct(graph, key[0])
+        )
+        for key, lines in fibers.items()
     )
-    return tuple(sorted(found, key=lambda t: (t.first, t.last, t.operation)))
+    return tuple(sorted(made, key=lambda t: (t.first, t.last, t.operation)))
 
 
 def _direct(graph: Dependence, operation: int) -> frozenset[str]:
     return frozenset(place.tensor for place in graph.instance.operations[operation].reads)
 
 
-def _lines(rank_lineage: Lineage, variables: Variables, numbers: list[int]) -> Iterator[tuple[Fiber, Lines]]:
-    """The fibers of which the points stand for at least two elements, with those of each point."""
+def _lines(rank_lineage: Lineage, variables: Variables, numbers: list[int]) -> Iterator[tuple[Fiber, int, Lines]]:
+    """The fibers of which the points stand for at least two elements, with how many, and those of each point."""
     touched = 0
     for number in numbers:
         touched |= rank_lineage.fibers[number, variables]
     for fiber, mask in rank_lineage.masks.items():
-        if (touched & mask).bit_count() < 2:
+        length = (touched & mask).bit_count()
+        if length < 2:
             continue
         lines = {number: rank_lineage.fibers[number, variables] & mask for number in numbers}
-        yield fiber, {number: line for number, line in lines.items() if line}
+        yield fiber, length, {number: line for number, line in lines.items() if line}
 
 
 def pass_levels(found: tuple[Traversal, ...], graph: Dependence, slack: int) -> tuple[Level, ...]:
@@ -95,7 +112,7 @@ def pass_levels(found: tuple[Traversal, ...], graph: Dependence, slack: int) -> 
     levels: list[Level] = []
     for number, traversal in enumerate(found):
         forced = {
-            fiber: _forced_level(lines, graph, readers[fiber], slack) for fiber, lines in traversal.fibers.items()
+            fiber: _forced_level(traversal.fibers[fiber], graph, readers[fiber], slack) for fiber in traversal.long
         }
         count = max(forced.values(), default=1)
         shared = tuple(fiber for fiber, level in forced.items() if level == count)
