@@ -1,4 +1,7 @@
-"""Metrics of a run: latency, utilization, traffic, energy, area, bottleneck attribution and lower bounds, all in SI units."""
+"""Metrics of a run: latency, utilization, traffic, energy, area, bottleneck attribution and lower bounds.
+
+From the busy times of simulated phases and a family's exact counts; everything in SI units, data in bytes.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,11 @@ def validate(name: str, *, sample: int | None = None, track: Track = iter) -> Va
     """
     claims = load_claims(name)
     points = _sampled(points_of(claims), sample)
-    measured = measure(runs_of(points), track)
+    return judge(claims, points, measure(runs_of(points), track))
+
+
+def judge(claims: Claims, points: Sequence[Point], measured: Mapping[str, JsonObject]) -> Validation:
+    """Compare points with runs that are simulated already; claims without a point are left out."""
     by_claim: dict[str, list[Comparison]] = {}
     for point in points:
         comparison = compare(point, lambda run, metric: lookup(measured, run, metric))
@@ -95,8 +99,8 @@ def runs_of(points: Iterable[Point]) -> tuple[RunRequest, ...]:
 
 
 def run_key(run: RunRequest) -> str:
-    """Equal for runs with the same inputs."""
-    return run.model_dump_json()
+    """Equal for runs with the same inputs, whether or not they spell out what is the default."""
+    return repr(request_of(run))
 
 
 def is_analysis(metric: str) -> bool:
