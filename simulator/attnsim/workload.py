@@ -1,4 +1,6 @@
-"""Workload = what is computed: a sequence of cascades with bound extents, from a model's layer or from one cascade alone."""
+"""Workload = what is computed: a sequence of cascades with bound extents, from a model's layer or from one cascade
+alone.
+"""
 
 from __future__ import annotations
 

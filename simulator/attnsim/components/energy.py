@@ -1,4 +1,4 @@
-"""Energy by component from action counts: actions times energy per action (the Accelergy method; leakage is left out)."""
+"""Energy by component from action counts: actions times energy per action (the Accelergy method, no leakage)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def memory_energy_j(
     return energy
 
 
-def unit_energy_j(
-    hardware: SpatialArray, actions: Mapping[tuple[str, str], int]
-) -> dict[str, float]:
+def unit_energy_j(hardware: SpatialArray, actions: Mapping[tuple[str, str], int]) -> dict[str, float]:
     """Joule per functional unit, keyed `array.unit`."""
     return {
         f"{array}.{unit}": uses * hardware.arrays[array].units[unit].energy_j
@@ -40,8 +38,8 @@ def register_energy_j(
 ) -> dict[str, float]:
     """Joule per array's register files, keyed `array.registers`.
 
-    Accesses of the PEs are those of all PEs, or of one PE as FuseMax's artifact counts them; a word that crosses from one
-    array to another is written once and read once.
+    Accesses of the PEs are those of all PEs, or of one PE as FuseMax's artifact counts them; a word that crosses from
+    one array to another is written once and read once.
     """
     energy = {}
     for name in sorted(reads.keys() | writes.keys() | crossings.keys()):

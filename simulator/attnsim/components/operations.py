@@ -1,7 +1,7 @@
 """What hardware operations one iteration point of an Einsum needs, from its operators alone.
 
-A product that feeds a sum is one multiply-accumulate; otherwise every map operator is one operation and every reduction one
-more. An array that lacks an operation may do it with another of the same cost (a subtraction on the adder).
+A product that feeds a sum is one multiply-accumulate; otherwise every map operator is one operation and every reduction
+one more. An array that lacks an operation may do it with another of the same cost (a subtraction on the adder).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _OPERANDS = {"mac": 3, "exp": 1}
 
 
 def point_operations(einsum: Einsum) -> tuple[str, ...]:
-    """Operation classes of one iteration point, in order: (`mac`,) for a contraction, (`sub`, `exp`) for a softmax numerator."""
+    """Operation classes of one iteration point, in order: (`mac`,) for a contraction, (`sub`, `exp`) for a softmax
+    numerator.
+    """
     expression = einsum.expression
     sums = [r for r in einsum.reductions if operation_class(r.operator) == "add"]
     if isinstance(expression, Apply) and expression.operator == "*" and sums:
@@ -66,9 +68,9 @@ def _available(wanted: str, array: Array) -> tuple[str, ...] | None:
 def register_accesses(einsum: Einsum, actions: Mapping[str, int]) -> tuple[int, int]:
     """Register-file reads and writes of one iteration point: (words read, words written).
 
-    Each action of a unit reads its operands and writes its result in the PE's file: a MAC three reads (two factors and the
-    sum) and one write, any other unit one read per operand and one write; each tensor operand is first written once on
-    arrival. This is the buffer accounting of Timeloop for a file that keeps every operand.
+    Each action of a unit reads its operands and writes its result in the PE's file: a MAC three reads (two factors and
+    the sum) and one write, any other unit one read per operand and one write; each tensor operand is first written once
+    on arrival. This is the buffer accounting of Timeloop for a file that keeps every operand.
     """
     reads = sum(_OPERANDS.get(unit, 2) * uses for unit, uses in actions.items())
     arriving = len({access.tensor for access in einsum.inputs})

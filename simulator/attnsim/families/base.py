@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from attnsim.engine.phases import ProgramPhase
 from attnsim.einsum.ast import Cascade
+from attnsim.engine.phases import ProgramPhase
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting
 from attnsim.specs.hardware import Hardware
@@ -17,10 +17,16 @@ from attnsim.workload import Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """Switches of the model. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`."""
+    """Switches. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`."""
 
     fill_drain: str = "ideal"
     register_files: str = "artifact"
+
+
+class Bound:
+    """What a family's `bind` gives and only that family can read."""
+
+    __slots__ = ()
 
 
 class Family(Protocol):
@@ -30,13 +36,13 @@ class Family(Protocol):
 
     def bind(
         self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
-    ) -> Any | Infeasible:
+    ) -> Bound | Infeasible:
         """Bind a workload; `mappings` is keyed by step name."""
 
-    def lower(self, bound: Any) -> tuple[ProgramPhase, ...]:
+    def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
         """Programs of the phases in order."""
 
-    def account(self, bound: Any, assumptions: Assumptions) -> Accounting:
+    def account(self, bound: Bound, assumptions: Assumptions) -> Accounting:
         """Exact counts of a bound workload."""
 
     def default_mapping(

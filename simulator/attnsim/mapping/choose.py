@@ -1,4 +1,6 @@
-"""Resolve a mapping that only chooses: pick the first choice whose ranges hold the extents, and load the mapping it names."""
+"""Resolve a mapping that only chooses: pick the first choice whose ranges hold the extents, and load the mapping it
+names.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,17 @@ def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> Map
     if mapping.phases:
         return mapping
     for choice in mapping.choose:
-        if all(_holds(choice, rank, bounds, extents) for rank, bounds in choice.when.items()):
+        if all(_holds(rank, bounds, extents) for rank, bounds in choice.when.items()):
             return _adapted(load(choice.use), choice)
     ranges = "; ".join(", ".join(f"{rank}: {bounds}" for rank, bounds in c.when.items()) for c in mapping.choose)
-    sizes = ", ".join(f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents)))
+    sizes = ", ".join(
+        f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents))
+    )
     what = f"mapping {mapping.name} has no choice for {sizes}"
     raise MappingError(Problem(path="choose", what=what, remedy=f"it covers {ranges}"))
 
 
-def _holds(choice: Choice, rank: str, bounds: int | str, extents: Mapping[str, int]) -> bool:
+def _holds(rank: str, bounds: int | str, extents: Mapping[str, int]) -> bool:
     """Whether the extent of `rank` is the number, or within `low..high` with either end open."""
     extent = extents.get(rank)
     if extent is None:

@@ -1,8 +1,9 @@
 """A default mapping for any cascade: what the model assumes when the user names no mapping.
 
-Without iterative ranks every Einsum is a phase of its own, tiled over the array that computes it fastest, with its operands
-resident as far as they fit. A cascade with iterative ranks is one fused phase in the order of FuseMax's Mapping 1: blocks of
-the parallel rank outside, the iterative rank, tiles of the parallel rank inside. It is a starting point, not an optimum.
+Without iterative ranks every Einsum is a phase of its own, tiled over the array that computes it fastest, with its
+operands resident as far as they fit. A cascade with iterative ranks is one fused phase in the order of FuseMax's
+Mapping 1: blocks of the parallel rank outside, the iterative rank, tiles of the parallel rank inside. It is a
+starting point, not an optimum.
 """
 
 from __future__ import annotations
@@ -140,18 +141,14 @@ def _resident_inputs(
     return keep
 
 
-def _fused_phase(
-    cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int], *, resident: bool
-) -> Phase:
+def _fused_phase(cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int], *, resident: bool) -> Phase:
     """All Einsums in one nest: [batch, X2, iterative ranks, other large ranks, X1] with X the widest parallel rank."""
     array = max(hardware.arrays.values(), key=lambda a: a.pe_count)
     iterative = [iteration.rank.upper() for iteration in cascade.iterations]
     inner = {part for s in cascade.splits for part in s.parts[1:]}
     used = dict.fromkeys(v.upper() for e in cascade.einsums for v in e.iteration_ranks)
     states = {name for name, _ in cascade.start}
-    state_ranks = {
-        v.upper() for e in cascade.einsums if e.name in states for v in e.output.variables
-    } - set(iterative)
+    state_ranks = {v.upper() for e in cascade.einsums if e.name in states for v in e.output.variables} - set(iterative)
     free = [r for r in used if r not in iterative and r not in inner and r not in cascade.batch]
     parallel = [r for r in free if r in state_ranks] or free
     x = max(parallel, key=lambda r: sizes[r], default=None)

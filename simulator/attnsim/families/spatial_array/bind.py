@@ -62,14 +62,10 @@ def _check_complete(step: Step, mapping: MappingSpec) -> None:
         raise MappingError(*problems)
 
 
-def _bind_phase(
-    step: Step, phase: Phase, mapping: MappingSpec, hardware: SpatialArray
-) -> BoundPhase | Infeasible:
+def _bind_phase(step: Step, phase: Phase, mapping: MappingSpec, hardware: SpatialArray) -> BoundPhase | Infeasible:
     placed = {name for names in phase.place.values() for name in names}
     einsums = tuple(e for e in step.cascade.einsums if e.name in placed)
-    space, fitted = build_space(
-        step.cascade, einsums, step.extents, phase, hardware, pad=mapping.remainder == "pad"
-    )
+    space, fitted = build_space(step.cascade, einsums, step.extents, phase, hardware, pad=mapping.remainder == "pad")
     blocks = held_blocks(space, phase, hardware)
 
     def demands_of(candidate: Space) -> tuple[Demand, ...]:
@@ -132,9 +128,7 @@ def _all_transfers(
     return transfers_of(uses, space, roles, blocks, hardware)
 
 
-def _spill(
-    transfers: Sequence[Transfer], demands: Sequence[Demand], hardware: SpatialArray
-) -> list[Transfer]:
+def _spill(transfers: Sequence[Transfer], demands: Sequence[Demand], hardware: SpatialArray) -> list[Transfer]:
     """Where a memory overflows, the spilled share of its tensors moves between the next memory and the array directly.
 
     The share that stays is filled once as mapped; the buffer itself is still passed by every word (FLAT artifact).

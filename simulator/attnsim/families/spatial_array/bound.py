@@ -1,4 +1,6 @@
-"""What binding gives: phases with stages, transfers and counts, ready to be lowered; nothing in it depends on an engine."""
+"""What binding gives: phases with stages, transfers and counts, ready to be lowered; nothing in it depends on an
+engine.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from attnsim.families.base import Bound
 from attnsim.families.spatial_array.capacity import Demand
 from attnsim.families.spatial_array.residency import Transfer
 from attnsim.families.spatial_array.space import Space
@@ -27,8 +30,9 @@ class Lane:
 class BoundPhase:
     """One fused loop nest on the hardware.
 
-    steps: lanes that run side by side, step after step, within a tile. demands: what each memory holds. array_of: Einsum ->
-    array. beside: runs side by side with the phase before. in_flight: tiles (or blocks of tiles) at work at once.
+    steps: lanes that run side by side, step after step, within a tile. demands: what each memory holds. array_of:
+    Einsum -> array. beside: runs side by side with the phase before. in_flight: tiles (or blocks of tiles) at work
+    at once.
     """
 
     step: str
@@ -53,7 +57,7 @@ class BoundPhase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BoundWorkload:
+class BoundWorkload(Bound):
     """A workload bound to a spatial array: phases in order, and the assumptions that the lowering must honour."""
 
     hardware: SpatialArray

@@ -114,7 +114,8 @@ def _staged(
 def fit_space(space: Space, fitted: str, demands_of: object) -> Space:
     """Give the part `fitted` the largest divisor of what its rank has left with which every memory's demand fits.
 
-    `demands_of(space)` returns the demands. When not even 1 fits, the space with 1 is returned and the caller reports it.
+    `demands_of(space)` returns the demands. When not even 1 fits, the space with 1 is returned and the caller
+    reports it.
     """
     assert callable(demands_of)
     outer = _outer_of(space, fitted)

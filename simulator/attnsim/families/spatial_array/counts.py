@@ -61,10 +61,8 @@ def _count_transfers(
                 tally[memory] += words
 
 
-def _count_crossings(
-    bound: BoundWorkload, phase: BoundPhase, crossings: dict[str, int]
-) -> None:
-    """Words that go from one array to another without a memory, by the narrower of the two, whose registers they pass."""
+def _count_crossings(bound: BoundWorkload, phase: BoundPhase, crossings: dict[str, int]) -> None:
+    """Words that go from array to array without a memory, by the narrower of the two, whose registers they pass."""
     stage_of = {stage.einsum.name: stage for stage in phase.stages}
     through_memory = {move.tensor for move in phase.transfers}
     crossed: set[tuple[str, str]] = set()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attnsim.einsum.ast import Cascade
 from attnsim.engine.phases import ProgramPhase
-from attnsim.families.base import Assumptions
+from attnsim.families.base import Assumptions, Bound
 from attnsim.families.spatial_array.account import account
 from attnsim.families.spatial_array.auto import default_mapping
 from attnsim.families.spatial_array.bind import bind
@@ -31,12 +31,14 @@ class SpatialArrayFamily:
         """Bind a workload; `mappings` is keyed by step name."""
         return bind(workload, hardware, mappings, fill_drain=assumptions.fill_drain)
 
-    def lower(self, bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
+    def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
         """Programs of the phases in order."""
+        assert isinstance(bound, BoundWorkload)
         return lower(bound)
 
-    def account(self, bound: BoundWorkload, assumptions: Assumptions) -> Accounting:
+    def account(self, bound: Bound, assumptions: Assumptions) -> Accounting:
         """Exact counts of a bound workload."""
+        assert isinstance(bound, BoundWorkload)
         return account(bound, assumptions)
 
     def default_mapping(

@@ -1,8 +1,8 @@
 """Residency: which block of which tensor lives where, and every transfer between levels that follows.
 
-From stages, space and a mapping's `keep` to `Transfer`s (words per event and the loops at which the event happens) and to
-the bytes that each memory must hold. The reuse rule is that of Timeloop: a block is fetched again for each iteration of
-every loop outside it, except loops right outside that do not index the tensor (the block stays).
+From stages, space and a mapping's `keep` to `Transfer`s (words per event and the loops at which the event happens) and
+to the bytes that each memory must hold. The reuse rule is that of Timeloop: a block is fetched again for each iteration
+of every loop outside it, except loops right outside that do not index the tensor (the block stays).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from attnsim.einsum.ast import Access, Cascade
 from attnsim.errors import MappingError, Problem
@@ -25,7 +26,8 @@ class Transfer:
 
     source and target are memory names or array names. late: at the other loops the event falls into the last iteration,
     else into the first. fraction: share of the words that really moves (spilling splits a transfer in two; the first
-    partial sum need not be read). bypass: the accesses of the inner memory are counted by another transfer.
+    partial sum need not be read). bypass: the accesses of the inner memory are counted by another transfer. readers:
+    the Einsums that it serves; empty: all that read the tensor.
     """
 
     tensor: str
@@ -36,13 +38,15 @@ class Transfer:
     late: bool
     fraction: float = 1.0
     bypass: bool = False
+    readers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How one nest touches one tensor on an array: per event `words`, at the loops `each`."""
+    """How a nest touches a tensor on an array, at the loops `each`; `einsums` are those of the nest that touch it."""
 
     access: Access
+    einsums: frozenset[str]
     array: str
     each: frozenset[str]
     late: bool
@@ -105,7 +109,8 @@ def _merge(uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, *, w
     old = uses.get(key)
     each = stage.each | old.each if old else stage.each
     late = stage.late and (old is None or old.late)
-    uses[key] = Use(access=access, array=stage.array, each=each, late=late, writes=writes)
+    einsums = frozenset({stage.einsum.name}) | (old.einsums if old else frozenset())
+    uses[key] = Use(access=access, einsums=einsums, array=stage.array, each=each, late=late, writes=writes)
 
 
 def held_blocks(space: Space, phase: Phase, hardware: SpatialArray) -> dict[str, dict[str, frozenset[str]]]:
@@ -117,7 +122,9 @@ def held_blocks(space: Space, phase: Phase, hardware: SpatialArray) -> dict[str,
     for memory, tensors in phase.keep.items():
         path = f"phases.{phase.name}.keep.{memory}"
         if memory not in levels:
-            problems.append(Problem(path=path, what=f"unknown memory {memory}", remedy=f"there are {', '.join(levels)}"))
+            problems.append(
+                Problem(path=path, what=f"unknown memory {memory}", remedy=f"there are {', '.join(levels)}")
+            )
         for tensor, part in tensors.items():
             if part not in loops:
                 what = f"{tensor} is kept at {part}, which is no loop of the order"
@@ -131,7 +138,7 @@ def held_blocks(space: Space, phase: Phase, hardware: SpatialArray) -> dict[str,
 
 
 def refetch_loops(space: Space, access: Access, inner: frozenset[str]) -> frozenset[str]:
-    """Loops at whose every iteration a block must be fetched: those outside it, but for irrelevant ones right outside."""
+    """Loops at whose every iteration a block is fetched: those outside it, but for irrelevant ones right outside."""
     relevant = space.loops_of(access.variables)
     outside = [loop.part for loop in space.loops if loop.part not in inner]
     while outside and outside[-1] not in relevant:
@@ -159,7 +166,7 @@ def transfers_of(
         if not levels:
             continue
         found += _array_side(use, levels[0], space, blocks)
-        for inner_level, outer_level in zip(levels, levels[1:], strict=False):
+        for inner_level, outer_level in pairwise(levels):
             moved = (use.access.tensor, inner_level, use.writes)
             if moved not in filled and not _stays_inside(use, roles):
                 filled.add(moved)
@@ -201,7 +208,17 @@ def _array_side(
     words = tensor_words(space, use.access, inner)
     each = refetch_loops(space, use.access, held) if held is not None else use.each
     if not use.writes:
-        return [Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=use.late)]
+        return [
+            Transfer(
+                tensor=tensor,
+                source=memory,
+                target=use.array,
+                words=words,
+                each=each,
+                late=use.late,
+                readers=use.einsums,
+            )
+        ]
     accumulated = _accumulation_loops(use, space, each)
     each -= _held_in_place(space, accumulated, each)
     moves = [Transfer(tensor=tensor, source=use.array, target=memory, words=words, each=each, late=True)]

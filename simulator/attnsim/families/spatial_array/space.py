@@ -1,7 +1,8 @@
 """The iteration space of one phase: rank variables -> loops over tiles and the tile below them.
 
-From a cascade's ranks, the extents, and a mapping's `split`, `tile` and `order`, to loops with trip counts (outermost first)
-and tile sizes. After the loop nests of Timeloop and TeAAL: each rank part is either a loop of the nest or part of the tile.
+From a cascade's ranks, the extents, and a mapping's `split`, `tile` and `order`, to loops with trip counts (outermost
+first) and tile sizes. After the loop nests of Timeloop and TeAAL: each rank part is either a loop of the nest or part
+of the tile.
 """
 
 from __future__ import annotations
@@ -180,7 +181,9 @@ def _cascade_splits(
         unset = [part for part, size in known.items() if not isinstance(size, int)]
         if unset:
             remedy = f"add tile: {{{unset[0]}: 256}} to the phase"
-            problems.append(Problem(path="tile", what=f"no size for {', '.join(unset)} of rank {split.rank}", remedy=remedy))
+            problems.append(
+                Problem(path="tile", what=f"no size for {', '.join(unset)} of rank {split.rank}", remedy=remedy)
+            )
             continue
         chunk = math.prod(size for size in known.values() if isinstance(size, int))
         problems += _divides(split.rank, whole[split.rank], chunk, pad=pad)
@@ -195,7 +198,13 @@ def _divides(rank: str, extent: int, chunk: int, *, pad: bool) -> list[Problem]:
     below, above = extent // chunk * chunk, -(-extent // chunk) * chunk
     near = f"{below} or {above}" if below else f"{above}"
     remedy = f"use an extent of {near}, another tile, or `remainder: pad` in the mapping"
-    return [Problem(path=f"tile.{rank}", what=f"extent {extent} of rank {rank} is not a multiple of its tile {chunk}", remedy=remedy)]
+    return [
+        Problem(
+            path=f"tile.{rank}",
+            what=f"extent {extent} of rank {rank} is not a multiple of its tile {chunk}",
+            remedy=remedy,
+        )
+    ]
 
 
 def _size_parts(
@@ -219,7 +228,13 @@ def _size_parts(
     free = whole_part or unsized
     if len(free) > 1:
         remedy = f"give tile sizes for {', '.join(free[1:])}"
-        return [Problem(path=f"phases.{phase.name}.tile", what=f"{len(free)} parts of {variable.upper()} have no size", remedy=remedy)]
+        return [
+            Problem(
+                path=f"phases.{phase.name}.tile",
+                what=f"{len(free)} parts of {variable.upper()} have no size",
+                remedy=remedy,
+            )
+        ]
     if not free and left > 1 and not any(sizes.get(p) == "fit" for p in names):
         what = f"parts of {variable.upper()} cover {chunk} of {extent}"
         return [Problem(path=f"phases.{phase.name}.tile", what=what, remedy="leave the outermost part without a size")]

@@ -1,7 +1,8 @@
 """Stages: what one Einsum does on one tile of one array: cycles, occupied PEs, actions of functional units.
 
-From an Einsum, its place and the phase's space, to a `Stage`. A rank laid over rows or columns runs in parallel; every other
-rank of the tile runs in time, one iteration point a cycle per operator cycle (FuseMax section IV, TeAAL section 5).
+From an Einsum, its place and the phase's space, to a `Stage`. A rank laid over rows or columns runs in parallel; every
+other rank of the tile runs in time, one iteration point a cycle per operator cycle (FuseMax section IV, TeAAL section
+5).
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def _stage(
     held = max(cycles_per_point) if mapping.compound_ops == "pipelined" else sum(cycles_per_point)
     folds = math.prod(math.ceil(sizes[v] / width) for v, width in laid.items())
     in_time = math.prod(size for v, size in sizes.items() if v not in laid)
-    busy = math.prod(Fraction(sizes[v], math.ceil(sizes[v] / width)) for v, width in laid.items())
+    busy = math.prod((Fraction(sizes[v], math.ceil(sizes[v] / width)) for v, width in laid.items()), start=Fraction(1))
     actions: dict[str, int] = {}
     for name in operations:
         for unit, uses in array.ops[name].uses.items():
@@ -110,9 +111,7 @@ def _stage(
     )
 
 
-def _laid_out(
-    einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Phase, array: Array
-) -> dict[str, int]:
+def _laid_out(einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Phase, array: Array) -> dict[str, int]:
     """Rank variables laid over the array's dimensions, with the width of the dimension."""
     given = phase.spatial.get(einsum.name)
     if given is not None:
@@ -123,9 +122,7 @@ def _laid_out(
     return dict(zip(chosen, array.shape, strict=False))
 
 
-def _given_layout(
-    einsum: Einsum, given: Sequence[str], space: Space, phase: Phase, array: Array
-) -> dict[str, int]:
+def _given_layout(einsum: Einsum, given: Sequence[str], space: Space, phase: Phase, array: Array) -> dict[str, int]:
     path = f"phases.{phase.name}.spatial.{einsum.name}"
     if len(given) > len(array.shape):
         what = f"{len(given)} ranks on an array of {len(array.shape)} dimensions"
