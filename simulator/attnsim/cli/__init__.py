@@ -5,7 +5,6 @@ Exit codes: 0 fine, 1 a claim failed, 2 bad input, 130 interrupted, 141 nobody r
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -37,12 +36,8 @@ def _answer(arguments: list[str]) -> int:
     from attnsim.cli.app import answer
 
     given = answer(arguments)
-    try:
-        sys.stdout.write(given.text)
-        sys.stdout.flush()
-    except OSError:
-        _silence_stdout()
-        raise
+    sys.stdout.write(given.text)
+    sys.stdout.flush()
     return given.exit_code
 
 
@@ -55,10 +50,3 @@ def _explain(error: OSError) -> str:
     reason = error.strerror or str(error)
     place = f"{error.filename}: " if error.filename else "cannot write: "
     return f"{place}{reason[:1].lower()}{reason[1:]}; check the path, its permissions and the space left on its disk"
-
-
-def _silence_stdout() -> None:
-    """Point a stdout that cannot be written to nowhere, so that the interpreter's last flush does not complain."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
