@@ -15,7 +15,7 @@ import numba
 P = ParamSpec("P")
 R = TypeVar("R")
 
-OPTIONS: dict[str, object] = {"error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, object] = {"error_model": "numpy", "_nrt": False, "forceinline": True}
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

@@ -7,9 +7,11 @@ from attnsim.engine.queues import end_push, pop, precedes, push, tree_first, tre
 from attnsim.engine.rates import CLOCK_LIMIT_PS, DEMAND_LIMIT, SUBPICOSECONDS_PER_PS
 from attnsim.engine.state import (
     ALONE,
+    BUSY,
     CLOCK,
     CULPRIT,
     DIVIDER,
+    ENDING,
     ENDS,
     FAR_PS,
     FAULT,
@@ -19,7 +21,7 @@ from attnsim.engine.state import (
     GROUP_FILL,
     INSTANCE,
     INSTANCE_FILL,
-    INSTANT,
+    MOST_ROOM,
     NEXT_TOUCHED,
     NOTHING,
     OF_GROUP,
@@ -33,6 +35,7 @@ from attnsim.engine.state import (
     SIBLING,
     SINCE,
     STIRRED,
+    TIED,
     TIED_QUEUE,
     TOUCHED,
     TREE,
@@ -46,26 +49,42 @@ from attnsim.engine.state import (
 
 
 @compiled
+def put(m: Machine, chain: int, task: int) -> None:
+    """Put a task that waits in no queue on a chain (`READY`, `ADMITTED` or `ENDING`)."""
+    m.tasks[task, SIBLING] = m.counts[chain]
+    m.counts[chain] = task
+
+
+@compiled
+def take(m: Machine, chain: int) -> int:
+    """Take a task from a chain that is not empty."""
+    task = int(m.counts[chain])
+    m.counts[chain] = m.tasks[task, SIBLING]
+    return task
+
+
+@compiled
 def start_group(m: Machine, group: int, now: int) -> None:
     """Start waiting tasks of a group in order of priority, admission and id while they find a server."""
-    first = m.groups[group, FIRST]
-    promoted = promote_touched(m, group)
+    m.groups[group, STIRRED] = 0
+    promoted = promote_touched(m, group) if m.groups[group, TIED] else NOTHING
     while True:
         task = m.groups[group, QUEUE] if m.trees[m.groups[group, TREE] + 1] < 0 else NOTHING
         if promoted < 0 and task < 0:
             return
         if task >= 0 and (promoted < 0 or precedes(m.tasks, PRIORITY, WHEN, task, promoted)):
             m.groups[group, QUEUE] = pop(m.tasks, PRIORITY, WHEN, task)
-            start(m, group, tree_first(m.trees, m.groups[group, TREE], m.groups[group, WIDTH]), task, now)
-            continue
-        task = promoted
-        promoted = pop(m.tasks, PRIORITY, WHEN, task)
-        instance = m.tasks[m.affinity[task], INSTANCE]
-        if m.instances[first + instance, ROOM] > 0:
-            start(m, group, instance, task, now)
-            promoted = promote(m, first + instance, promoted)
+            row = m.groups[group, FIRST] + tree_first(m.trees, m.groups[group, TREE], m.groups[group, WIDTH])
         else:
-            queue_tied(m, first + instance, task)
+            task = promoted
+            promoted = pop(m.tasks, PRIORITY, WHEN, task)
+            row = m.groups[group, FIRST] + m.tasks[m.affinity[task], INSTANCE]
+        if m.instances[row, ROOM] <= 0:
+            queue_tied(m, row, task)
+            continue
+        start(m, group, row, task, now)
+        if m.affinity[task] >= 0:
+            promoted = promote(m, row, promoted)
 
 
 @compiled
@@ -107,28 +126,40 @@ def touch(m: Machine, group: int, row: int) -> None:
 
 
 @compiled
-def start(m: Machine, group: int, instance: int, task: int, now: int) -> None:
+def start(m: Machine, group: int, row: int, task: int, now: int) -> None:
     """Start a task on an instance that has room."""
+    instance = row - m.groups[group, FIRST]
     m.tasks[task, WHEN] = now
     m.tasks[task, INSTANCE] = instance
-    change_room(m, group, instance, -1)
+    if m.instances[row, ROOM] == m.groups[group, MOST_ROOM]:
+        m.instances[row, BUSY] -= now
+    change_room(m, group, row, -1)
     work = m.work[task]
     if work == 0:
-        m.tasks[task, SIBLING] = m.counts[INSTANT]
-        m.counts[INSTANT] = task
+        put(m, ENDING, task)
     elif m.groups[group, SHARED]:
-        start_flow(m, group, m.groups[group, FIRST] + instance, task, work, now)
+        start_flow(m, group, row, task, work, now)
     else:
         m.counts[ENDS] = end_push(m.ends, m.counts[ENDS], now + work, task)
 
 
 @compiled
-def change_room(m: Machine, group: int, instance: int, change: int) -> None:
+def leave(m: Machine, group: int, row: int, now: int) -> None:
+    """Free a server of an instance."""
+    change_room(m, group, row, 1)
+    if m.instances[row, ROOM] == m.groups[group, MOST_ROOM]:
+        m.instances[row, BUSY] += now
+    if m.groups[group, TIED]:
+        touch(m, group, row)
+    stir_group(m, group)
+
+
+@compiled
+def change_room(m: Machine, group: int, row: int, change: int) -> None:
     """Count a server of an instance as taken (-1) or free again (1)."""
-    row = m.groups[group, FIRST] + instance
     room = m.instances[row, ROOM] + change
     m.instances[row, ROOM] = room
-    tree_set(m.trees, m.groups[group, TREE], m.groups[group, WIDTH], instance, -room)
+    tree_set(m.trees, m.groups[group, TREE], m.groups[group, WIDTH], row - m.groups[group, FIRST], -room)
 
 
 @compiled
@@ -186,9 +217,12 @@ def retime(m: Machine, row: int, now: int) -> None:
         group = m.instances[row, OF_GROUP]
         needed = m.tasks[m.instances[row, FLOWS], UNTIL] - m.instances[row, CLOCK]
         share = m.groups[group, SHARE]
-        slowed = max(share, m.groups[group, DIVIDER] * m.instances[row, FLOW_COUNT])
-        full = share * SUBPICOSECONDS_PER_PS
-        whole, rest = needed // full, needed % full
-        fits = whole < CLOCK_LIMIT_PS // slowed
-        due = now + whole * slowed + (rest * slowed + full - 1) // full if fits else CLOCK_LIMIT_PS
+        slowed = m.groups[group, DIVIDER] * m.instances[row, FLOW_COUNT]
+        if slowed <= share:
+            due = now + (needed + SUBPICOSECONDS_PER_PS - 1) // SUBPICOSECONDS_PER_PS
+        elif float(needed) * slowed / share < CLOCK_LIMIT_PS:
+            full = share * SUBPICOSECONDS_PER_PS
+            due = now + needed // full * slowed + (needed % full * slowed + full - 1) // full
+        else:
+            due = CLOCK_LIMIT_PS
     tree_set(m.trees, 0, m.due_width, row, due)

@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from attnsim.engine.diagnose import deadlock, overlong, overpaid
-from attnsim.engine.kernel import simulate, successors
-from attnsim.engine.state import CULPRIT, FINISHED, INSTANCE, LEFT, OVERLONG, OVERPAID, UNTIL, WHEN, prepare
+from attnsim.engine.kernel import columns, simulate, successors
+from attnsim.engine.state import (
+    BUSY,
+    CULPRIT,
+    FINISHED,
+    LEFT,
+    OF_GROUP,
+    OVERLONG,
+    OVERPAID,
+    SERVED,
+    Machine,
+    prepare,
+)
 from attnsim.taskgraph import TaskGraph
-from attnsim.trace import Trace, make_trace
+from attnsim.trace import Trace
 
 
 def run(graph: TaskGraph) -> Trace:
@@ -24,12 +35,28 @@ def run(graph: TaskGraph) -> Trace:
     machine = prepare(graph, next_starts, next_items)
     status = simulate(machine)
     if status == FINISHED:
-        start_ps, end_ps, instance = (machine.tasks[:, column].copy() for column in (WHEN, UNTIL, INSTANCE))
-        instance[graph.resource < 0] = -1
-        return make_trace(graph, start_ps, end_ps, instance.astype(np.int32))
+        return _trace_of(graph, machine)
     culprit = int(machine.counts[CULPRIT])
     if status == OVERPAID:
         raise overpaid(graph, culprit)
     if status == OVERLONG:
         raise overlong(graph, culprit)
     raise deadlock(graph, machine.tasks[:, LEFT] < 0)
+
+
+def _trace_of(graph: TaskGraph, machine: Machine) -> Trace:
+    start_ps, end_ps = np.empty((2, graph.task_count), np.int64)
+    instance = np.empty(graph.task_count, np.int32)
+    columns(machine, start_ps, end_ps, instance)
+    groups = len(graph.resources)
+    busy_ps, served_ps = np.zeros((2, groups + 1), np.int64)
+    np.add.at(busy_ps, machine.instances[:, OF_GROUP], machine.instances[:, BUSY])
+    np.add.at(served_ps, machine.instances[:, OF_GROUP], machine.instances[:, SERVED])
+    return Trace(
+        start_ps=start_ps,
+        end_ps=end_ps,
+        instance=instance,
+        makespan_ps=int(end_ps.max(initial=0)),
+        busy_ps=busy_ps[:groups],
+        served_ps=served_ps[:groups],
+    )

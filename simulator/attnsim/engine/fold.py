@@ -145,29 +145,46 @@ def _cuts(lab: Lab, base: int) -> list[Cut] | None:
     settled: list[Cut] = []
     while settled != cuts:
         settled = list(cuts)
-        for loop in reversed(range(len(cuts))):
-            cut = _cut_of(lab, cuts, loop, max(cuts[loop].base, base))
-            if cut is None:
-                return None
-            cuts[loop] = cut
+        if not _cut_each(lab, cuts, base):
+            return None
     return cuts
 
 
+def _cut_each(lab: Lab, cuts: list[Cut], base: int) -> bool:
+    """Cut each loop between the present cuts of the others; whether it could be afforded."""
+    for loop in reversed(range(len(cuts))):
+        cut = _cut_of(lab, cuts, loop, max(cuts[loop].base, base))
+        if cut is None:
+            return False
+        cuts[loop] = cut
+    return True
+
+
 def _cut_of(lab: Lab, cuts: Sequence[Cut], loop: int, base: int) -> Cut | None:
+    """The smallest cut of a loop that holds, the loop itself when it is short; None when neither can be afforded."""
     trip = lab.program.trips[loop]
     around = [cut.base for cut in cuts]
     while base + 2 < trip:
-        for period in PERIODS:
-            aligned = base + (trip - base) % period
-            points = [_with(around, loop, aligned + period * step) for step in range(3)]
-            if points[2][loop] > trip or not lab.affords(points[2]):
-                break
-            if grows_steadily(*(lab.at(point) for point in points)):
-                return Cut(base=aligned, period=period)
+        cut = _steady_cut(lab, around, loop, base)
+        if cut is not None:
+            return cut
         base *= 2
         if not lab.affords(_with(around, loop, min(base + 2, trip))):
             return None
     return Cut(base=trip) if lab.affords(_with(around, loop, trip)) else None
+
+
+def _steady_cut(lab: Lab, around: Sequence[int], loop: int, base: int) -> Cut | None:
+    """A cut at `base` trips or, so that whole periods are left, a little later, if the growth is steady there."""
+    trip = lab.program.trips[loop]
+    for period in PERIODS:
+        aligned = base + (trip - base) % period
+        points = [_with(around, loop, aligned + period * step) for step in range(3)]
+        if points[2][loop] > trip or not lab.affords(points[2]):
+            return None
+        if grows_steadily(*(lab.at(point) for point in points)):
+            return Cut(base=aligned, period=period)
+    return None
 
 
 def _with(trips: Sequence[int], loop: int, count: int) -> Trips:
@@ -219,10 +236,9 @@ def _excess(lab: Lab, cuts: Sequence[Cut], values: tuple[int, ...]) -> int:
         rows = [row for row, number in enumerate(seen.islands) if number == island]
         leader = max(rows, key=lambda row: seen.last_end_ps[row])
         growth = values[leader] - seen.last_end_ps[leader]
-        for row in rows:
-            if values[row] - seen.last_end_ps[row] > growth:
-                excess = max(excess, values[row] + drain - values[leader])
-    return max(excess, 0)
+        fast = [row for row in rows if values[row] - seen.last_end_ps[row] > growth]
+        excess = max(excess, *(values[row] + drain - values[leader] for row in fast), 0)
+    return excess
 
 
 def _probe_holds(lab: Lab, cuts: Sequence[Cut]) -> bool:

@@ -10,21 +10,25 @@ from __future__ import annotations
 from attnsim.engine.compiled import compiled
 from attnsim.engine.dispatch import (
     advance,
-    change_room,
+    leave,
+    put,
     queue_tied,
     retime,
     start_group,
     stir_group,
+    take,
     touch,
 )
 from attnsim.engine.queues import end_pop, pop, push, tree_first, tree_set
 from attnsim.engine.rates import CLOCK_LIMIT_PS
 from attnsim.engine.state import (
+    ADMITTED,
     AMOUNT,
     CLOCK,
     CULPRIT,
     DEMANDS,
     DONE,
+    ENDING,
     ENDS,
     FAR_PS,
     FAULT,
@@ -37,7 +41,6 @@ from attnsim.engine.state import (
     GROUP_FILL,
     INSTANCE,
     INSTANCE_FILL,
-    INSTANT,
     LEFT,
     NOTHING,
     OVERLONG,
@@ -47,17 +50,16 @@ from attnsim.engine.state import (
     POOL_STIRRED,
     PRIORITY,
     QUEUE,
-    SIBLING,
+    READY,
+    SERVED,
     STARVED,
-    STIRRED,
     TASK,
-    TIED,
     TOTAL,
     UNTIL,
     WHEN,
     Machine,
 )
-from attnsim.taskgraph import Int32
+from attnsim.taskgraph import Int32, Int64
 
 
 @compiled
@@ -68,8 +70,7 @@ def simulate(m: Machine) -> int:
     """
     now = 0
     for task in range(len(m.work)):
-        if m.tasks[task, LEFT] == 0:
-            make_ready(m, task, now)
+        fill_row(m, task)
     while True:
         finish_instant(m, now)
         now = m.trees[1]
@@ -77,62 +78,72 @@ def simulate(m: Machine) -> int:
             now = min(now, m.ends[0, 0])
         if m.counts[FAULT] != FINISHED or now >= CLOCK_LIMIT_PS:
             break
-        end_servers(m, now)
-        end_flows(m, now)
+        collect_servers(m, now)
+        collect_flows(m, now)
     if m.counts[FAULT] == FINISHED and m.counts[DONE] < len(m.work):
         m.counts[FAULT] = STARVED if now == FAR_PS else OVERLONG
     return int(m.counts[FAULT])
 
 
 @compiled
+def fill_row(m: Machine, task: int) -> None:
+    """Write the first state of a task; without predecessors it is ready."""
+    left = m.pred_starts[task + 1] - m.pred_starts[task]
+    m.tasks[task, PRIORITY] = m.priority[task]
+    m.tasks[task, WHEN] = NOTHING
+    m.tasks[task, UNTIL] = NOTHING
+    m.tasks[task, INSTANCE] = NOTHING
+    m.tasks[task, LEFT] = left
+    m.tasks[task, GROUP] = m.resource[task] if m.resource[task] >= 0 else len(m.groups) - 1
+    if left == 0:
+        put(m, READY, task)
+
+
+@compiled
 def finish_instant(m: Machine, now: int) -> None:
-    """Rounds of admissions, starts and ends of tasks without length, until nothing moves at this time."""
+    """Rounds of ends, admissions and starts until nothing moves at this time; then the next ends are found."""
     while True:
+        while m.counts[ENDING] >= 0:
+            end(m, take(m, ENDING), now)
+        while m.counts[READY] >= 0:
+            make_ready(m, take(m, READY), now)
         while m.counts[POOL_FILL] > 0:
             m.counts[POOL_FILL] -= 1
-            pool = m.stacks[1, m.counts[POOL_FILL]]
-            m.pools[pool, POOL_STIRRED] = 0
-            admit(m, pool, now)
+            admit(m, m.stacks[1, m.counts[POOL_FILL]])
+        while m.counts[ADMITTED] >= 0:
+            enqueue(m, take(m, ADMITTED), now)
         while m.counts[GROUP_FILL] > 0:
             m.counts[GROUP_FILL] -= 1
-            group = m.stacks[0, m.counts[GROUP_FILL]]
-            m.groups[group, STIRRED] = 0
-            start_group(m, group, now)
-        task = m.counts[INSTANT]
-        if task < 0:
+            start_group(m, m.stacks[0, m.counts[GROUP_FILL]], now)
+        if m.counts[ENDING] < 0:
             break
-        m.counts[INSTANT] = NOTHING
-        while task >= 0:
-            following = m.tasks[task, SIBLING]
-            end(m, task, now)
-            task = following
     while m.counts[INSTANCE_FILL] > 0:
         m.counts[INSTANCE_FILL] -= 1
         retime(m, m.stacks[2, m.counts[INSTANCE_FILL]], now)
 
 
 @compiled
-def end_servers(m: Machine, now: int) -> None:
-    """End the tasks on `fifo` resources that are due."""
+def collect_servers(m: Machine, now: int) -> None:
+    """Collect the tasks on `fifo` resources that end now."""
     while m.counts[ENDS] > 0 and m.ends[0, 0] == now:
-        task = m.ends[0, 1]
+        put(m, ENDING, m.ends[0, 1])
         m.counts[ENDS] = end_pop(m.ends, m.counts[ENDS])
-        end(m, task, now)
 
 
 @compiled
-def end_flows(m: Machine, now: int) -> None:
-    """End the tasks on `shared` resources that the virtual clock of their instance has reached."""
+def collect_flows(m: Machine, now: int) -> None:
+    """Collect the tasks on `shared` resources that the virtual clock of their instance has reached."""
     while m.trees[1] == now:
         row = tree_first(m.trees, 0, m.due_width)
         tree_set(m.trees, 0, m.due_width, row, FAR_PS)
         advance(m, row, now)
         task = m.instances[row, FLOWS]
         while task >= 0 and m.tasks[task, UNTIL] <= m.instances[row, CLOCK]:
-            m.instances[row, FLOWS] = pop(m.tasks, INSTANCE, UNTIL, task)
+            following = pop(m.tasks, INSTANCE, UNTIL, task)
             m.instances[row, FLOW_COUNT] -= 1
-            end(m, task, now)
-            task = m.instances[row, FLOWS]
+            put(m, ENDING, task)
+            task = following
+        m.instances[row, FLOWS] = task
 
 
 @compiled
@@ -142,17 +153,17 @@ def end(m: Machine, task: int, now: int) -> None:
     m.tasks[task, LEFT] = NOTHING
     m.counts[DONE] += 1
     group = m.tasks[task, GROUP]
-    change_room(m, group, m.tasks[task, INSTANCE], 1)
-    stir_group(m, group)
-    if m.groups[group, TIED]:
-        touch(m, group, m.groups[group, FIRST] + m.tasks[task, INSTANCE])
-    for row in range(m.give_starts[task], m.give_starts[task + 1]):
-        give_back(m, m.give_pools[row], m.give_amounts[row])
-    for row in range(m.next_starts[task], m.next_starts[task + 1]):
-        follower = m.next_items[row]
-        m.tasks[follower, LEFT] -= 1
-        if m.tasks[follower, LEFT] == 0:
-            make_ready(m, follower, now)
+    row = m.groups[group, FIRST] + m.tasks[task, INSTANCE]
+    m.instances[row, SERVED] += now - m.tasks[task, WHEN]
+    leave(m, group, row, now)
+    for given in range(m.give_starts[task], m.give_starts[task + 1]):
+        give_back(m, m.give_pools[given], m.give_amounts[given])
+    for link in range(m.next_starts[task], m.next_starts[task + 1]):
+        follower = m.next_items[link]
+        left = m.tasks[follower, LEFT] - 1
+        m.tasks[follower, LEFT] = left
+        if left == 0:
+            put(m, READY, follower)
 
 
 @compiled
@@ -179,7 +190,7 @@ def make_ready(m: Machine, task: int, now: int) -> None:
     """A task whose predecessors have ended queues at its pools or, if it takes no tokens, is admitted."""
     low, high = m.take_starts[task], m.take_starts[task + 1]
     if low == high:
-        enqueue(m, task, now)
+        put(m, ADMITTED, task)
         return
     for row in range(low, high):
         pool = m.demands[row, POOL]
@@ -189,20 +200,29 @@ def make_ready(m: Machine, task: int, now: int) -> None:
 
 
 @compiled
-def admit(m: Machine, pool: int, now: int) -> None:
+def admit(m: Machine, pool: int) -> None:
     """Admit tasks from the head of a pool's queue while each heads all its queues and finds all its tokens."""
+    m.pools[pool, POOL_STIRRED] = 0
     while m.pools[pool, DEMANDS] >= 0:
         task = m.demands[m.pools[pool, DEMANDS], TASK]
-        for row in range(m.take_starts[task], m.take_starts[task + 1]):
-            wanted = m.demands[row, POOL]
-            if m.pools[wanted, DEMANDS] != row or m.pools[wanted, FREE] < m.demands[row, AMOUNT]:
-                return
+        if not can_take(m, task):
+            return
         for row in range(m.take_starts[task], m.take_starts[task + 1]):
             wanted = m.demands[row, POOL]
             m.pools[wanted, FREE] -= m.demands[row, AMOUNT]
             m.pools[wanted, DEMANDS] = pop(m.demands, PRIORITY, WHEN, row)
             stir_pool(m, wanted)
-        enqueue(m, task, now)
+        put(m, ADMITTED, task)
+
+
+@compiled
+def can_take(m: Machine, task: int) -> bool:
+    """Whether a task heads the queue of each pool that it takes from, and all its tokens are free."""
+    for row in range(m.take_starts[task], m.take_starts[task + 1]):
+        wanted = m.demands[row, POOL]
+        if m.pools[wanted, DEMANDS] != row or m.pools[wanted, FREE] < m.demands[row, AMOUNT]:
+            return False
+    return True
 
 
 @compiled
@@ -211,12 +231,23 @@ def enqueue(m: Machine, task: int, now: int) -> None:
     group = m.tasks[task, GROUP]
     m.tasks[task, WHEN] = now
     stir_group(m, group)
-    if m.affinity[task] >= 0:
-        row = m.groups[group, FIRST] + m.tasks[m.affinity[task], INSTANCE]
+    companion = m.affinity[task]
+    if companion >= 0:
+        row = m.groups[group, FIRST] + m.tasks[companion, INSTANCE]
         queue_tied(m, row, task)
         touch(m, group, row)
         return
     m.groups[group, QUEUE] = push(m.tasks, PRIORITY, WHEN, m.groups[group, QUEUE], task)
+
+
+@compiled
+def columns(m: Machine, start_ps: Int64, end_ps: Int64, instance: Int32) -> None:
+    """Copy the trace out of the table of tasks; tasks without a resource are on no instance."""
+    markers = len(m.groups) - 1
+    for task in range(len(start_ps)):
+        start_ps[task] = m.tasks[task, WHEN]
+        end_ps[task] = m.tasks[task, UNTIL]
+        instance[task] = m.tasks[task, INSTANCE] if m.tasks[task, GROUP] < markers else NOTHING
 
 
 @compiled

@@ -27,19 +27,23 @@ UNTIL, INSTANCE, LEFT, GROUP, TASK_COLUMNS = 4, 5, 6, 7, 8
 TASK, POOL, AMOUNT, DEMAND_COLUMNS = 4, 5, 6, 7
 
 # Groups: rates, where their instances and tree are, whether affinity is used, the queue of waiting tasks, the first
-# instance whose tied tasks may start, and whether something happened in this round.
-SHARED, TIED, FIRST, ALONE, UNIT, SHARE, DIVIDER, TREE, WIDTH, QUEUE, TOUCHED, STIRRED, GROUP_COLUMNS = range(13)
+# instance whose tied tasks may start, whether something happened in this round, and the servers of an idle instance.
+SHARED, TIED, FIRST, ALONE, UNIT, SHARE, DIVIDER, TREE, WIDTH, QUEUE, TOUCHED, STIRRED, MOST_ROOM, GROUP_COLUMNS = (
+    range(14)
+)
 
 # Instances: free servers, tied waiting tasks, the next touched instance, running flows and their number, the virtual
-# clock and the time up to which it has been advanced, their group, and whether the next end has to be found anew.
-ROOM, TIED_QUEUE, NEXT_TOUCHED, FLOWS, FLOW_COUNT, CLOCK, SINCE, OF_GROUP, RETIMED, INSTANCE_COLUMNS = range(10)
+# clock and the time up to which it has been advanced, their group, whether the next end has to be found anew, and the
+# picoseconds in which they had a task (less the time since which they have one) and summed over their tasks.
+ROOM, TIED_QUEUE, NEXT_TOUCHED, FLOWS, FLOW_COUNT, CLOCK, SINCE, OF_GROUP, RETIMED = range(9)
+BUSY, SERVED, INSTANCE_COLUMNS = 9, 10, 11
 
 # Pools: tokens in all and free, the queue of demands, and whether something happened in this round.
 TOTAL, FREE, DEMANDS, POOL_STIRRED, POOL_COLUMNS = range(5)
 
-# Counts: finished tasks, pending ends, the first task without length that ends in the next round, the fill of the three
-# stacks, and what went wrong with which task or pool.
-DONE, ENDS, INSTANT, GROUP_FILL, POOL_FILL, INSTANCE_FILL, FAULT, CULPRIT, COUNT_COLUMNS = range(9)
+# Counts: finished tasks, pending ends, the first task of each chain, the fill of the three stacks, and what went wrong
+# with which task or pool. The chains hold tasks that have to be ended, made ready or admitted in this instant.
+DONE, ENDS, ENDING, READY, ADMITTED, GROUP_FILL, POOL_FILL, INSTANCE_FILL, FAULT, CULPRIT, COUNT_COLUMNS = range(11)
 
 
 class Machine(NamedTuple):
@@ -58,8 +62,11 @@ class Machine(NamedTuple):
     stacks: Int64
     counts: Int64
     due_width: int
+    resource: Int32
     work: Int64
+    priority: Int32
     affinity: Int32
+    pred_starts: Int32
     next_starts: Int32
     next_items: Int32
     take_starts: Int32
@@ -72,20 +79,20 @@ MARKERS = Resource(name="markers", servers=ANY_NUMBER)
 
 
 def prepare(graph: TaskGraph, next_starts: Int32, next_items: Int32) -> Machine:
-    """Fresh tables for one run; `next_starts` and `next_items` are the successors in compressed rows."""
+    """Fresh tables for one run; `kernel.simulate` fills that of tasks. `next_*` are successors in compressed rows."""
     resources = (*graph.resources, MARKERS)
     instances = np.array([resource.instances for resource in resources])
     total = int(instances.sum())
     due_width = _width(total)
     width = np.array([_width(resource.instances) for resource in resources])
-    room = np.array([resource.parallel_tasks or ANY_NUMBER for resource in resources])
+    room = np.array([_room(resource) for resource in resources])
     servers = sum(resource.instances * resource.servers for resource in graph.resources if resource.kind == "fifo")
     counts = np.zeros(COUNT_COLUMNS, np.int64)
-    counts[[INSTANT, CULPRIT]] = NOTHING
+    counts[[ENDING, READY, ADMITTED, CULPRIT]] = NOTHING
     return Machine(
-        tasks=_task_table(graph),
+        tasks=np.empty((graph.task_count, TASK_COLUMNS), np.int64),
         demands=_demand_table(graph),
-        groups=_group_table(graph, resources, instances, width, 2 * due_width),
+        groups=_group_table(graph, resources, 2 * due_width + np.cumsum(2 * width) - 2 * width),
         instances=_instance_table(instances, room),
         pools=_pool_table(graph),
         trees=np.concatenate([np.full(2 * due_width, FAR_PS), *map(_room_tree, instances, width, room)]),
@@ -93,8 +100,11 @@ def prepare(graph: TaskGraph, next_starts: Int32, next_items: Int32) -> Machine:
         stacks=np.empty((3, max(total, len(graph.pools))), np.int64),
         counts=counts,
         due_width=due_width,
+        resource=graph.resource,
         work=graph.work,
+        priority=graph.priority,
         affinity=graph.affinity,
+        pred_starts=graph.preds.starts,
         next_starts=next_starts,
         next_items=next_items,
         take_starts=graph.acquire.starts,
@@ -102,16 +112,6 @@ def prepare(graph: TaskGraph, next_starts: Int32, next_items: Int32) -> Machine:
         give_pools=graph.release.items,
         give_amounts=graph.release.amounts,
     )
-
-
-def _task_table(graph: TaskGraph) -> Int64:
-    table = np.empty((graph.task_count, TASK_COLUMNS), np.int64)
-    table[:, WHEN:] = NOTHING
-    table[:, PRIORITY] = graph.priority
-    table[:, LEFT] = np.diff(graph.preds.starts)
-    table[:, GROUP] = graph.resource
-    table[graph.resource < 0, GROUP] = len(graph.resources)
-    return table
 
 
 def _demand_table(graph: TaskGraph) -> Int64:
@@ -126,18 +126,17 @@ def _demand_table(graph: TaskGraph) -> Int64:
     return table
 
 
-def _group_table(
-    graph: TaskGraph, resources: tuple[Resource, ...], instances: Int64, width: Int64, trees_from: int
-) -> Int64:
+def _group_table(graph: TaskGraph, resources: tuple[Resource, ...], trees: Int64) -> Int64:
     table = np.zeros((len(resources), GROUP_COLUMNS), np.int64)
+    first = 0
     for row, resource in enumerate(resources):
         rates = rates_of(resource)
         table[row, [SHARED, ALONE, UNIT]] = resource.kind == "shared", rates.alone, rates.unit
         table[row, [SHARE, DIVIDER]] = rates.share, rates.divider
-    table[:, FIRST] = np.cumsum(instances) - instances
+        table[row, [FIRST, WIDTH, MOST_ROOM]] = first, _width(resource.instances), _room(resource)
+        first += resource.instances
     table[graph.resource[graph.affinity >= 0], TIED] = 1
-    table[:, TREE] = trees_from + np.cumsum(2 * width) - 2 * width
-    table[:, WIDTH] = width
+    table[:, TREE] = trees
     table[:, [QUEUE, TOUCHED]] = NOTHING
     return table
 
@@ -165,6 +164,10 @@ def _room_tree(instances: int, width: int, room: int) -> Int64:
     while len(levels[-1]) > 1:
         levels.append(np.minimum(levels[-1][::2], levels[-1][1::2]))
     return np.concatenate([np.zeros(1, np.int64), *reversed(levels)])
+
+
+def _room(resource: Resource) -> int:
+    return resource.parallel_tasks or ANY_NUMBER
 
 
 def _width(leaves: int) -> int:

@@ -162,26 +162,31 @@ def _affinity_problems(graph: TaskGraph) -> list[Problem]:
 
 
 def _cycle_problems(graph: TaskGraph) -> list[Problem]:
-    rows = _rows_of(graph.preds)
-    if np.all(graph.preds.items < rows):
+    if np.all(graph.preds.items < _rows_of(graph.preds)):
         return []
-    left = np.diff(graph.preds.starts).tolist()
-    followers: list[list[int]] = [[] for _ in range(graph.task_count)]
-    for row, pred in zip(rows.tolist(), graph.preds.items.tolist(), strict=True):
-        followers[pred].append(row)
-    free = [task for task, count in enumerate(left) if not count]
-    while free:
-        for task in followers[free.pop()]:
-            left[task] -= 1
-            if not left[task]:
-                free.append(task)
-    stuck = [task for task, count in enumerate(left) if count]
-    if not stuck:
+    left = _left_after_all_that_can_run(graph)
+    stuck = next((task for task, count in enumerate(left) if count), None)
+    if stuck is None:
         return []
-    loop = _loop_through(graph, stuck[0], left)
+    loop = _loop_through(graph, stuck, left)
     names = " -> ".join(graph.name_of(task) for task in loop[: 2 * NAMED_TASKS])
     more = " ..." if len(loop) > 2 * NAMED_TASKS else ""
     return [Problem(what=f"tasks wait for each other in a cycle: {names}{more}", remedy="drop one of the predecessors")]
+
+
+def _left_after_all_that_can_run(graph: TaskGraph) -> list[int]:
+    """Unfinished predecessors of each task when no task can run any more: all 0 unless there is a cycle (Kahn 1962)."""
+    left: list[int] = np.diff(graph.preds.starts).tolist()
+    followers: list[list[int]] = [[] for _ in left]
+    for row, pred in zip(_rows_of(graph.preds).tolist(), graph.preds.items.tolist(), strict=True):
+        followers[pred].append(row)
+    free = [task for task, count in enumerate(left) if not count]
+    while free:
+        task = free.pop()
+        for follower in followers[task]:
+            left[follower] -= 1
+        free += [follower for follower in set(followers[task]) if not left[follower]]
+    return left
 
 
 def _loop_through(graph: TaskGraph, task: int, left: list[int]) -> list[int]:
