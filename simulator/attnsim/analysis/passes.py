@@ -11,20 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from attnsim.analysis.canonical import canonical_instance
-from attnsim.analysis.dependence import Dependence, dependence, lineage
+from attnsim.analysis.carriers import carried_positions, comes_back, own_positions, ways
+from attnsim.analysis.dependence import Dependence, dependence
+from attnsim.analysis.instance import Instance
+from attnsim.analysis.lineage import lineage
 from attnsim.analysis.ranks import iterative_ranks, leaf_positions, leaf_ranks, rank_names, with_tilings
 from attnsim.analysis.traversals import Level, Traversal, pass_levels, sweep_levels, traversals
+from attnsim.analysis.witness import Reread, highest, witness
 from attnsim.einsum.ast import Cascade
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reread:
-    """One more pass: `first` goes over all of `fiber_of`, `path` leads from it to `again`, which goes over it again."""
-
-    fiber_of: str
-    first: str
-    path: tuple[str, ...]
-    again: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,34 +49,38 @@ def count_passes(cascade: Cascade, extents: Mapping[str, int]) -> dict[str, Pass
 
 
 def _passes(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes:
-    graph, found = _traversals(cascade, rank)
+    leaves = leaf_ranks(cascade, rank)
+    keeps = frozenset(name for name, at in leaf_positions(cascade).items() if set(leaves) <= set(at))
+    instance = canonical_instance(cascade, rank)
+    if not iterative_ranks(cascade) & set(leaves) and not comes_back(instance, own_positions(instance, leaves)):
+        return _single(rank, instance, leaves, keeps)
+    graph, found = _traversals(instance, leaves, cascade)
     levels = pass_levels(found, graph, _slack(cascade))
-    count = _highest(levels)
-    growth = {}
-    if count > 1:
-        growth = {
-            name: step for name in sorted(iterative_ranks(cascade)) if (step := _growth(cascade, rank, name, count))
-        }
-    for name, step in growth.items():
-        small = graph.instance.extents[name]
-        count += step * (extents.get(name, small) - small)
+    steps = {name: _growth(cascade, rank, name, levels) for name in sorted(iterative_ranks(cascade) - set(leaves))}
+    growth = {name: step for name, step in steps.items() if step}
+    more = sum(step * (extents.get(n, instance.extents[n]) - instance.extents[n]) for n, step in growth.items())
     return Passes(
         rank=rank,
-        count=max(1, count),
+        count=max(1, highest(levels) + more),
         growth=growth,
-        witness=_witness(graph, found, levels),
+        witness=witness(graph, found, levels),
         sweep=_sweeps(graph, found, levels),
-        keeps=frozenset(
-            name for name, at in leaf_positions(cascade).items() if set(leaf_ranks(cascade, rank)) <= set(at)
-        ),
+        keeps=keeps,
     )
 
 
+def _single(rank: str, instance: Instance, leaves: tuple[str, ...], keeps: frozenset[str]) -> Passes:
+    """One pass, because nothing along the rank waits for anything that takes all of it."""
+    carried = carried_positions(instance, own_positions(instance, leaves))
+    along = {operation.name: 1 for operation in instance.operations if ways(operation, carried)}
+    return Passes(rank=rank, count=1, growth={}, witness=(), sweep=along, keeps=keeps)
+
+
 def _traversals(
-    cascade: Cascade, rank: str, stretch: frozenset[str] = frozenset()
+    instance: Instance, leaves: tuple[str, ...], cascade: Cascade
 ) -> tuple[Dependence, tuple[Traversal, ...]]:
-    graph = dependence(canonical_instance(cascade, rank, stretch))
-    return graph, traversals(graph, lineage(graph, leaf_ranks(cascade, rank)), _slack(cascade))
+    graph = dependence(instance)
+    return graph, traversals(graph, lineage(graph, leaves), _slack(cascade))
 
 
 def _slack(cascade: Cascade) -> int:
@@ -91,76 +89,19 @@ def _slack(cascade: Cascade) -> int:
     return 1 if cascade.iterations or any(einsum.conditions for einsum in cascade.einsums) else 0
 
 
-def _highest(levels: tuple[Level, ...]) -> int:
-    return max((level.count for level in levels), default=1)
-
-
-def _growth(cascade: Cascade, rank: str, iterative: str, count: int) -> int:
+def _growth(cascade: Cascade, rank: str, iterative: str, levels: tuple[Level, ...]) -> int:
     """Passes that one more step of the iterative rank adds."""
-    if iterative in leaf_ranks(cascade, rank):
+    count = highest(levels)
+    if count == 1:
         return 0
-    graph, found = _traversals(cascade, rank, frozenset({iterative}))
-    return _highest(pass_levels(found, graph, _slack(cascade))) - count
+    longer = canonical_instance(cascade, rank, frozenset({iterative}))
+    graph, found = _traversals(longer, leaf_ranks(cascade, rank), cascade)
+    return highest(pass_levels(found, graph, _slack(cascade))) - count
 
 
 def _sweeps(graph: Dependence, found: tuple[Traversal, ...], levels: tuple[Level, ...]) -> dict[str, int]:
     sweeps: dict[str, int] = {}
-    for traversal, level in zip(found, sweep_levels(found, levels, graph), strict=True):
+    for traversal, level in zip(found, sweep_levels(found, levels), strict=True):
         name = graph.instance.operations[traversal.operation].name
         sweeps[name] = max(level, sweeps.get(name, 0))
     return sweeps
-
-
-def _witness(graph: Dependence, found: tuple[Traversal, ...], levels: tuple[Level, ...]) -> tuple[Reread, ...]:
-    """Walk back from the plainest traversal with the highest level."""
-    if _highest(levels) == 1:
-        return ()
-    current = max(range(len(found)), key=lambda n: (levels[n].count, levels[n].plain, -n))
-    chain: list[Reread] = []
-    while (before := levels[current].before) is not None:
-        fiber = levels[current].fiber
-        assert fiber is not None
-        chain.append(_reread(graph, found[before], found[current], fiber[0]))
-        current = _maker(graph, found, levels, before, fiber[0])
-    return tuple(reversed(chain))
-
-
-def _maker(graph: Dependence, found: tuple[Traversal, ...], levels: tuple[Level, ...], reader: int, tensor: str) -> int:
-    """The traversal that makes the tensor in the same pass as `reader` reads it, or `reader` if none."""
-    makers = (
-        number
-        for number in range(reader)
-        if graph.instance.operations[found[number].operation].name == tensor
-        and levels[number].count == levels[reader].count
-        and levels[number].plain > levels[reader].plain
-    )
-    return next(makers, reader)
-
-
-def _reread(graph: Dependence, earlier: Traversal, later: Traversal, tensor: str) -> Reread:
-    operations = graph.instance.operations
-    return Reread(
-        fiber_of=tensor,
-        first=operations[earlier.operation].name,
-        path=_path(graph, earlier.last, later.first),
-        again=operations[later.operation].name,
-    )
-
-
-def _path(graph: Dependence, start: int, end: int) -> tuple[str, ...]:
-    """Einsums on a shortest dependency path between two points, both ends left out."""
-    writers: dict[int, list[int]] = {}
-    for number, point in enumerate(graph.points):
-        for element in point.writes:
-            writers.setdefault(element, []).append(number)
-    came_from, front = {end: end}, [end]
-    while start not in came_from and front:
-        steps = [(writer, node) for node in front for e in graph.points[node].reads for writer in writers.get(e, ())]
-        front = [writer for writer, _ in steps if writer not in came_from]
-        for writer, node in steps:
-            came_from.setdefault(writer, node)
-    names, node = [], came_from.get(start, end)
-    while node != end:
-        names.append(graph.instance.operations[graph.points[node].operation].name)
-        node = came_from[node]
-    return tuple(dict.fromkeys(names))

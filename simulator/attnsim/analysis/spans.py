@@ -17,8 +17,8 @@ from attnsim.analysis.ranks import iterative_ranks, leaf_ranks, part_ranks, rank
 from attnsim.einsum.ast import Cascade, Index
 
 _SPAN = 3
-_SCAN_SPAN = 4  # along an iterative rank, where fibers may differ by an end
-_MASKED_SPAN = 8  # under a mask, where a band is longer than a tile and yet shorter than the fiber
+_SCAN_SPAN = 4  # along an iterative rank and under a mask, where fibers may differ by an end
+_BANDED_SPAN = 8  # under a band, which is longer than a tile and yet shorter than the fiber
 _MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
 
 
@@ -30,7 +30,8 @@ def canonical_extents(cascade: Cascade, rank: str, stretch: frozenset[str] = fro
     active |= {name for group in classes if len(group) > 1 for name in group}
     active |= {part for name in tuple(active) for part in part_ranks(cascade, name)}
     active |= {part for name in names if _family(cascade, name) & active for part in _family(cascade, name)}
-    sizes = {name: (_span(cascade, name) + (name in stretch) if name in active else 1) for name in names}
+    masked = _masked_ranks(cascade, classes)
+    sizes = {name: (_span(cascade, name, masked) + (name in stretch) if name in active else 1) for name in names}
     for group in classes:
         common = max(_whole(cascade, sizes, name) for name in group)
         sizes.update({name: common for name in group if not part_ranks(cascade, name)})
@@ -86,15 +87,27 @@ def _family(cascade: Cascade, name: str) -> set[str]:
     return {name}
 
 
-def _span(cascade: Cascade, name: str) -> int:
+def _span(cascade: Cascade, name: str, masked: frozenset[str]) -> int:
     wholes = (split.rank for split in cascade.splits if name in part_ranks(cascade, split.rank))
     parts = max((len(leaf_ranks(cascade, whole)) for whole in wholes), default=1)
     if parts >= _MANY_PARTS:
         return _SPAN - 1
-    masked = parts == 1 and any(einsum.conditions for einsum in cascade.einsums)
-    if masked:
-        return _MASKED_SPAN
+    if name in masked:
+        return _BANDED_SPAN if parts == 1 and _has_bands(cascade) else _SCAN_SPAN
     return _SCAN_SPAN if name in iterative_ranks(cascade) else _SPAN
+
+
+def _masked_ranks(cascade: Cascade, classes: tuple[frozenset[str], ...]) -> frozenset[str]:
+    """Ranks that a mask compares, and those tied to them."""
+    sides = (side for e in cascade.einsums for condition in e.conditions for side in (condition.left, condition.right))
+    named = {rank for side in sides for rank in _compared(cascade, side)}
+    return frozenset(name for group in classes if group & named for name in group)
+
+
+def _has_bands(cascade: Cascade) -> bool:
+    """Whether a mask holds a number other than -1, 0 and 1, as the band `p - m < 128` does."""
+    sides = (side for e in cascade.einsums for condition in e.conditions for side in (condition.left, condition.right))
+    return any(abs(side.offset) > 1 or side.symbols for side in sides)
 
 
 def _whole(cascade: Cascade, sizes: dict[str, int], name: str) -> int:

@@ -12,9 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from attnsim.analysis.dependence import Dependence, Lineage, Variables
+from attnsim.analysis.carriers import Variables
+from attnsim.analysis.dependence import Dependence
+from attnsim.analysis.lineage import Lineage
 
 Fiber = tuple[str, tuple[int, ...]]
+Key = tuple[int, int]
+"""Operation and points (bit set) of a traversal."""
 Lines = Mapping[int, int]
 """By point: the elements of a fiber that the point stands for, a bit set."""
 Readers = defaultdict[tuple[int, int], int]
@@ -25,6 +29,7 @@ Readers = defaultdict[tuple[int, int], int]
 class Traversal:
     """Points of one operation along the rank (bit set), and what they stand for in each fiber.
 
+    direct: tensors that it reads itself. first, last: in data order. common: what all of its points need, a bit set.
     `long` are the fibers of which no traversal like it has more. Under a mask a fiber may be so short that one tile
     holds it all; what is true of that one says nothing about fibers of any length.
     """
@@ -34,16 +39,9 @@ class Traversal:
     fibers: Mapping[Fiber, Lines]
     long: frozenset[Fiber]
     direct: frozenset[str]
-
-    @property
-    def first(self) -> int:
-        """The earliest point in data order."""
-        return (self.points & -self.points).bit_length() - 1
-
-    @property
-    def last(self) -> int:
-        """The latest point in data order."""
-        return self.points.bit_length() - 1
+    first: int
+    last: int
+    common: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +71,34 @@ def traversals(graph: Dependence, rank_lineage: Lineage, slack: int) -> tuple[Tr
         for fiber, length, lines in _lines(rank_lineage, variables, numbers):
             found.append((operation, variables, fiber, length, lines))
             lengths[operation, variables, fiber[0]] = max(length, lengths[operation, variables, fiber[0]])
-    fibers: dict[tuple[int, int], dict[Fiber, Lines]] = defaultdict(dict)
-    long: dict[tuple[int, int], set[Fiber]] = defaultdict(set)
+    fibers: dict[Key, dict[Fiber, Lines]] = defaultdict(dict)
+    long: dict[Key, set[Fiber]] = defaultdict(set)
     for operation, variables, fiber, length, lines in found:
         key = operation, sum(1 << number for number in lines)
         fibers[key][fiber] = lines
         if length >= lengths[operation, variables, fiber[0]] - slack:
             long[key].add(fiber)
-    made = (
-        Traversal(
-            operation=key[0], points=key[1], fibers=lines, long=frozenset(long[key]), direct=_direct(graph, key[0])
-        )
-        for key, lines in fibers.items()
-    )
+    made = (_traversal(graph, operation, points, fibers[operation, points], long) for operation, points in fibers)
     return tuple(sorted(made, key=lambda t: (t.first, t.last, t.operation)))
 
 
-def _direct(graph: Dependence, operation: int) -> frozenset[str]:
-    return frozenset(place.tensor for place in graph.instance.operations[operation].reads)
+def _traversal(
+    graph: Dependence, operation: int, points: int, fibers: Mapping[Fiber, Lines], long: Mapping[Key, set[Fiber]]
+) -> Traversal:
+    numbers = list(_bits(points))
+    common = graph.ancestors[numbers[0]]
+    for number in numbers:
+        common &= graph.ancestors[number]
+    return Traversal(
+        operation=operation,
+        points=points,
+        fibers=fibers,
+        long=frozenset(long[operation, points]),
+        direct=frozenset(place.tensor for place in graph.instance.operations[operation].reads),
+        first=numbers[0],
+        last=numbers[-1],
+        common=common,
+    )
 
 
 def _lines(rank_lineage: Lineage, variables: Variables, numbers: list[int]) -> Iterator[tuple[Fiber, int, Lines]]:
@@ -164,7 +172,7 @@ def _explained(
     for point in _bits(later.points):
         needed |= graph.ancestors[point]
     told = [
-        (precedes(found[n], later, graph), _plainness(found[n], later, fiber), n, fiber)
+        (precedes(found[n], later), _plainness(found[n], later, fiber), n, fiber)
         for n in before
         for fiber in shared
         if fiber in found[n].fibers and found[n].points & needed
@@ -177,19 +185,17 @@ def _plainness(earlier: Traversal, later: Traversal, fiber: Fiber) -> int:
     return (fiber[0] in earlier.direct) + 2 * (fiber[0] in later.direct)
 
 
-def precedes(earlier: Traversal, later: Traversal, graph: Dependence) -> bool:
+def precedes(earlier: Traversal, later: Traversal) -> bool:
     """Whether every point of `later` needs every point of `earlier`."""
-    if earlier.last >= later.first:
-        return False
-    return all(earlier.points & graph.ancestors[point] == earlier.points for point in _bits(later.points))
+    return earlier.points & later.common == earlier.points
 
 
-def sweep_levels(found: tuple[Traversal, ...], levels: tuple[Level, ...], graph: Dependence) -> tuple[int, ...]:
+def sweep_levels(found: tuple[Traversal, ...], levels: tuple[Level, ...]) -> tuple[int, ...]:
     """For each traversal the first loop over the rank in which it can run, whatever data the loops before it go
     over."""
     sweeps: list[int] = []
     for number, later in enumerate(found):
-        after = max((sweeps[n] for n in range(number) if precedes(found[n], later, graph)), default=0)
+        after = max((sweeps[n] for n in range(number) if precedes(found[n], later)), default=0)
         sweeps.append(max(1 + after, levels[number].count))
     return tuple(sweeps)
 
