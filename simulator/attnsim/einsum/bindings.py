@@ -41,6 +41,11 @@ class Bindings:
             return value
         return self.constants[value] if value in self.constants else float(self.sizes[value])
 
+    def last(self, name: str) -> int:
+        """Position that an extent or constant stands for; for an iterative rank that of its last state."""
+        iterative = any(iteration.rank == name.lower() for iteration in self.cascade.iterations)
+        return self.steps(name.lower()) if iterative and name in self.sizes else self.whole[name]
+
     def steps(self, variable: str) -> int:
         """Positions that a rank variable takes: its extent, or fewer if it is iterative and stops early."""
         extent = self.sizes[variable.upper()]

@@ -7,7 +7,7 @@ Three questions, one file each: are the declarations sound (`check_declarations`
 from __future__ import annotations
 
 from attnsim.einsum.ast import Cascade
-from attnsim.einsum.check_declarations import check_declarations
+from attnsim.einsum.check_declarations import check_declarations, check_uses
 from attnsim.einsum.check_einsums import check_einsums
 from attnsim.einsum.check_order import check_order
 from attnsim.einsum.source import Complaints
@@ -18,4 +18,5 @@ def check_cascade(cascade: Cascade, complaints: Complaints, unread: frozenset[st
     check_declarations(cascade, complaints, unread)
     check_einsums(cascade, complaints, unread)
     if not complaints.problems:
+        check_uses(cascade, complaints)
         check_order(cascade, complaints)

@@ -19,12 +19,24 @@ _WORDS = frozenset({"where", "and", "inf"})
 def check_declarations(cascade: Cascade, complaints: Complaints, unread: frozenset[str]) -> None:
     """Note every problem of the declarations."""
     _check_ranks(cascade, complaints)
-    _check_inputs(cascade, complaints, unread)
+    _check_inputs(cascade, complaints)
     _check_outputs(cascade, complaints, unread)
     _check_constants(cascade, complaints)
     _check_operators(cascade, complaints)
     if not cascade.einsums and not unread:
         complaints.under("einsums", "there is no Einsum", "write one a line, for example Z[m,n] = A[k,m] * B[k,n]")
+
+
+def check_uses(cascade: Cascade, complaints: Complaints) -> None:
+    """Note inputs and results that nothing reads; asked last, for a misspelt name makes others look unused."""
+    read = {access.tensor for einsum in cascade.einsums for access in einsum.inputs}
+    for tensor in cascade.inputs:
+        if tensor.name not in read:
+            complaints.under("inputs", f"input {tensor.name} is never read", "remove it, or use it in an Einsum")
+    for einsum in cascade.einsums:
+        if einsum.name not in read and einsum.name not in cascade.outputs:
+            remedy = "add it to outputs, use it, or remove the line"
+            complaints.at(einsum.output.span, f"{einsum.name} is computed but never used", remedy)
 
 
 def rank_names(cascade: Cascade) -> tuple[str, ...]:
@@ -62,10 +74,9 @@ def _check_ranks(cascade: Cascade, complaints: Complaints) -> None:
         _known(complaints, "iterate", iteration.rank.upper(), rank_names(cascade))
 
 
-def _check_inputs(cascade: Cascade, complaints: Complaints, unread: frozenset[str]) -> None:
+def _check_inputs(cascade: Cascade, complaints: Complaints) -> None:
     names = [tensor.name for tensor in cascade.inputs]
     made = {einsum.name for einsum in cascade.einsums}
-    read = {access.tensor for einsum in cascade.einsums for access in einsum.inputs}
     for name in _repeated(names):
         complaints.under("inputs", f"input {name} is declared twice", "keep one")
     for tensor in cascade.inputs:
@@ -74,12 +85,11 @@ def _check_inputs(cascade: Cascade, complaints: Complaints, unread: frozenset[st
             if rank in cascade.batch:
                 what = f"input {tensor.name} names the batch rank {rank}"
                 complaints.under("inputs", what, f"leave {rank.lower()} out: every tensor has it")
+        if tensor.name in _WORDS:
+            complaints.under("inputs", f"{tensor.name} is a word of the language", "give it another name")
         if tensor.name in made:
             what = f"{tensor.name} is an input and is also computed"
             complaints.under("inputs", what, "give one of them another name")
-        if tensor.name not in read and not unread:
-            remedy = "remove it, or use it in an Einsum"
-            complaints.under("inputs", f"input {tensor.name} is never read", remedy)
     for name, density in cascade.sparse:
         if name not in names:
             remedy = did_you_mean(name, names)
@@ -90,19 +100,17 @@ def _check_inputs(cascade: Cascade, complaints: Complaints, unread: frozenset[st
 
 def _check_outputs(cascade: Cascade, complaints: Complaints, unread: frozenset[str]) -> None:
     made = [einsum.name for einsum in cascade.einsums]
-    read = {access.tensor for einsum in cascade.einsums for access in einsum.inputs}
+    for einsum in (einsum for einsum in cascade.einsums if einsum.name in _WORDS):
+        complaints.at(einsum.output.span, f"{einsum.name} is a word of the language", "give it another name")
     for einsum in cascade.einsums:
         first = next(other for other in cascade.einsums if other.name == einsum.name)
         if first is not einsum:
             what = f"{einsum.name} is computed twice, first in line {first.span.line}"
             complaints.at(einsum.output.span, what, "give it another name")
-        elif einsum.name not in read and einsum.name not in cascade.outputs and not unread:
-            remedy = "add it to outputs, use it, or remove the line"
-            complaints.at(einsum.output.span, f"{einsum.name} is computed but never used", remedy)
     for name in _repeated(cascade.outputs):
         complaints.under("outputs", f"output {name} is listed twice", "keep one")
     for name in cascade.outputs:
-        if name not in made and name not in unread:
+        if name not in made and not unread:
             complaints.under("outputs", f"output {name} is computed by no Einsum", did_you_mean(name, made))
     if not cascade.outputs:
         complaints.under("outputs", "there is no output", "name the tensors that the cascade is for")

@@ -100,6 +100,10 @@ def _check_read(scope: _Scope, access: Access) -> None:
         )
         scope.complaints.at(access.span, what, f"it is {shape}")
         return
+    plain = [index.plain.upper() for index in access.indices if index.plain]
+    if plain != list(ranks) and sorted(plain) == sorted(ranks):
+        scope.complaints.at(access.span, f"the indices of {access.tensor} are in another order", f"it is {shape}")
+        return
     for match in matches:
         index, rank = match.indices[0], match.ranks[0]
         lined_up = len(match.indices) > 1 or len(match.ranks) > 1
@@ -135,7 +139,8 @@ def _check_node(scope: _Scope, node: Expression) -> None:
     row = scope.operators.get(node.operator)
     if row is None:
         name = replace(node.span, end=node.span.column + len(node.operator))
-        scope.complaints.at(name, f"unknown operator {node.operator}", did_you_mean(node.operator, scope.operators))
+        named = [row.name for row in scope.operators.values() if row.name.isidentifier()]
+        scope.complaints.at(name, f"unknown operator {node.operator}", did_you_mean(node.operator, named))
     elif row.arity != len(node.operands):
         what = f"{node.operator} takes {_count(row.arity, 'operand')}, not {len(node.operands)}"
         remedy = f"a reduction is written in front: {node.operator}(m) X[m]" if row.identity is not None else ""
@@ -166,7 +171,7 @@ def _check_reduction(scope: _Scope, einsum: Einsum, reduction: Reduce) -> None:
 def _check_output(scope: _Scope, einsum: Einsum) -> None:
     used = {variable for access in einsum.inputs for variable in access.variables}
     iterative = {iteration.rank for iteration in scope.cascade.iterations}
-    fresh = [v for v in einsum.output.variables if v not in used]
+    fresh = [v for v in einsum.output.variables if v not in used and v.upper() in scope.ranks]
     if not einsum.populate:
         for index in (i for i in einsum.output.indices if set(i.variables) & set(fresh)):
             what = f"{', '.join(v for v in index.variables if v in fresh)} is in the output but not in the expression"

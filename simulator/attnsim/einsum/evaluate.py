@@ -263,7 +263,7 @@ def _at(bindings: Bindings, index: Index, grid: _Grid) -> Positions:
     for variable, factor in index.terms:
         total = total + coefficient_value(factor, bindings.whole) * grid.positions[variable]
     for name, factor in index.symbols:
-        total = total + factor * bindings.whole[name]
+        total = total + factor * bindings.last(name)
     return total
 
 

@@ -71,14 +71,10 @@ def restrict(points: Points, mask: Mask) -> Points:
 def reduce(row: Operator, function: Function, points: Points, axis: int) -> Points:
     """A reduction over one axis; absent points are passed over."""
     assert row.identity is not None
+    if row.name not in FUNCTIONS:
+        return _fold(function, points, axis)
     filled = np.where(points.present, points.values, row.identity)
-    if row.name in FUNCTIONS:
-        values = getattr(FUNCTIONS[row.name], "reduce")(filled, axis=axis)  # noqa: B009  the ufunc's own method
-    else:
-        lanes = np.moveaxis(filled, axis, 0)
-        values = np.full(lanes.shape[1:], row.identity)
-        for lane in lanes:
-            values = function(values, lane)
+    values = getattr(FUNCTIONS[row.name], "reduce")(filled, axis=axis)  # noqa: B009  the ufunc's own method
     present = np.asarray(points.present.any(axis=axis))
     return Points(values=np.where(present, values, 0.0), present=present)
 
@@ -111,6 +107,10 @@ def gather(points: Points, positions: Sequence[Positions], valid: Mask) -> Point
 
 def scatter(target: Points, positions: Sequence[Positions], points: Points) -> None:
     """Write present points into `target` at integer positions; those outside of it are dropped."""
+    if not positions:  # a scalar
+        target.values[...] = np.where(points.present, points.values, target.values)
+        target.present[...] = target.present | points.present
+        return
     shape = points.values.shape
     full = [np.broadcast_to(position, shape) for position in positions]
     inside = points.present
@@ -119,6 +119,15 @@ def scatter(target: Points, positions: Sequence[Positions], points: Points) -> N
     places = tuple(position[inside] for position in full)
     target.values[places] = points.values[inside]
     target.present[places] = True
+
+
+def _fold(function: Function, points: Points, axis: int) -> Points:
+    """Reduce with a user-defined operator, which need not take its own identity twice (log-sum-exp of -inf and -inf)."""
+    values, present = np.moveaxis(points.values, axis, 0), np.moveaxis(points.present, axis, 0)
+    total = Points(values=values[0], present=present[0])
+    for lane, there in zip(values[1:], present[1:], strict=True):
+        total = _union(function(total.values, lane), total, Points(values=lane, present=there))
+    return total
 
 
 def _union(values: Array, left: Points, right: Points) -> Points:

@@ -166,4 +166,5 @@ def _mapping(pairs: list[tuple[str, str]]) -> str:
 def _quoted(text: str) -> str:
     """Plain text where YAML takes it literally, else in double quotes."""
     plain = _SAFE.fullmatch(text) and text == text.strip() and text not in _READ_AS_SOMETHING_ELSE
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return text if plain else "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in quoted)

@@ -100,9 +100,10 @@ def snippet(text: str, span: Span) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A remedy that names the nearest known names, and all of them while they are few."""
+    """A remedy that names the nearest known names; without any near, all of them if they are few."""
     names = list(dict.fromkeys(known))
     close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     close = close or [known for known in names if known.lower() == name.lower()]
-    nearest = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{nearest}known: {', '.join(names[:24])}" if names else f"{nearest}none is declared"
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"known: {', '.join(names[:24])}{' ...' if len(names) > 24 else ''}" if names else "none is declared"
