@@ -7,6 +7,7 @@ from typing import cast
 
 import typer
 
+from attnsim.cli.analyse import analyse
 from attnsim.cli.answer import Answer
 from attnsim.cli.compare import compare
 from attnsim.cli.listing import list_specs
@@ -24,6 +25,7 @@ Everything that takes a name (hardware, mapping, model, cascade) also takes the 
 COMMANDS: dict[str, Callable[..., Answer]] = {
     "list": list_specs,
     "show": show,
+    "analyse": analyse,
     "run": run,
     "compare": compare,
     "trace": trace,

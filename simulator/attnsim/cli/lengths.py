@@ -1,4 +1,4 @@
-"""Lengths and extents on the command line, `16384`, `16K`, `M0=256`, as numbers.
+"""Lengths, extents and amounts of data on the command line, `16K`, `M0=256`, `16 MiB`, as numbers.
 
 K is 1024 and M is 1024 K, as papers count tokens.
 """
@@ -43,6 +43,20 @@ def parse_extents(texts: Sequence[str] | None) -> dict[str, int]:
     if wrong:
         raise AttnSimError(*wrong)
     return {match[1]: parse_length(match[2], f"--extent {match[1]}") for match in matches.values() if match}
+
+
+def parse_data(text: str, option: str) -> float:
+    """Read an amount of data such as `16 MiB` in bytes; AttnSimError if it is none or not above zero."""
+    from attnsim.units import DATA, UnitError, parse_quantity
+
+    remedy = "write a number with its unit, such as 16 bit or 16 MiB"
+    try:
+        quantity = parse_quantity(text)
+    except UnitError as error:
+        raise AttnSimError(Problem(path=option, what=f"{text!r} {error}", remedy=remedy)) from None
+    if quantity.dimension != DATA or quantity.value <= 0:
+        raise AttnSimError(Problem(path=option, what=f"{text!r} is no amount of data", remedy=remedy))
+    return quantity.value
 
 
 def show_length(length: int) -> str:
