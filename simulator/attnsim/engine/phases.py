@@ -1,16 +1,19 @@
 """Phases in sequence: each a set of folded programs, some side by side, to one timeline.
 
-The phases' own simulations give work and resources; one more task graph, in which a program holds a token of every resource
-that it uses, puts them in order. Phases that stand beside each other overlap as far as their resources and rounds allow.
+The phases' own simulations give work and resources; one more task graph, in which a program holds a token of every
+resource that it uses, puts them in order. Phases that stand beside each other overlap as far as their resources and
+rounds allow.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from attnsim.engine import run
+from attnsim.engine.average import run_averaged
 from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
@@ -21,20 +24,22 @@ _UNLIMITED = 1 << 20
 class TimedProgram:
     """A folded program and the length of its unit of time.
 
-    A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned into
-    picoseconds once, at the end.
+    A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned
+    into picoseconds once, at the end. averaged: its schedule may repeat only after long periods, see
+    `attnsim.engine.average`.
     """
 
     program: FoldedProgram
     tick_ps: Fraction = Fraction(1)
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPhase:
     """A phase: `programs` that share no resource and run at once.
 
-    beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside it; 0 when
-    phases beside each other do not wait for one another.
+    beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside
+    it; 0 when phases beside each other do not wait for one another.
     """
 
     step: str
@@ -97,9 +102,9 @@ def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
 
 def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
     """Run a program and turn its times into whole picoseconds."""
-    result = run_folded(timed.program, engine=engine)
+    result = (run_averaged if timed.averaged else run_folded)(timed.program, engine=engine)
     busy = {name: round(ticks * timed.tick_ps) for name, ticks in result.busy_ps.items()}
-    return replace(result, makespan_ps=round(result.makespan_ps * timed.tick_ps), busy_ps=busy)
+    return replace(result, makespan_ps=math.ceil(result.makespan_ps * timed.tick_ps), busy_ps=busy)
 
 
 def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[FoldedResult]], engine: str) -> int:
@@ -124,18 +129,34 @@ def _group_graph(
     for number in range(simulated):
         made: list[int] = []
         for row in results:
-            held = [[(pools[n], 1) for n, busy in result.busy_ps.items() if busy] for result in row]
-            tasks = [
-                graph.task(
-                    clock,
-                    result.makespan_ps // rounds,
-                    made if handover else (),
-                    priority=number,
-                    acquire=tokens,
-                    release=tokens,
-                    origin=("round", number, "phase"),
-                )
-                for result, tokens in zip(row, held, strict=True)
-            ]
-            made = [graph.task(NO_RESOURCE, 0, tasks)]
+            tasks = [task for result in row for task in _round(graph, clock, pools, result, rounds, made, number)]
+            made = [graph.task(NO_RESOURCE, 0, tasks)] if handover else []
     return graph.build()
+
+
+def _round(
+    graph: GraphBuilder,
+    clock: int,
+    pools: Mapping[str, int],
+    result: FoldedResult,
+    rounds: int,
+    made: Sequence[int],
+    number: int,
+) -> list[int]:
+    """One round of a program: it lasts as long as alone, and holds each resource for as long as it is busy with it."""
+    origin = ("round", number, "phase")
+    tasks = [graph.task(clock, result.makespan_ps // rounds, made, origin=origin)]
+    for name, busy in result.busy_ps.items():
+        if busy:
+            token = [(pools[name], 1)]
+            held = graph.task(
+                clock,
+                busy // rounds,
+                made,
+                priority=number,
+                acquire=token,
+                release=token,
+                origin=(name, number, "phase"),
+            )
+            tasks.append(held)
+    return tasks

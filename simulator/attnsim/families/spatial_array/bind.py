@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from attnsim.errors import MappingError, Problem
-from attnsim.families.spatial_array.bound import DRAIN, BoundPhase, BoundWorkload, Lane
+from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
 from attnsim.families.spatial_array.capacity import Demand, fit_space, infeasible, memory_demands
+from attnsim.families.spatial_array.lanes import lanes_of
+from attnsim.families.spatial_array.legality import placed_einsums, require_legal
+from attnsim.families.spatial_array.liveness import require_live_values_held
 from attnsim.families.spatial_array.residency import (
     Tensors,
     Transfer,
@@ -23,6 +26,7 @@ from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import Phase
+from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
 
@@ -35,48 +39,43 @@ def bind(
     mapping does not belong to its cascade or hardware.
     """
     phases: list[BoundPhase] = []
+    problems: list[Problem] = []
     for step in workload.steps:
         mapping = mappings[step.name]
-        _check_complete(step, mapping)
-        for phase in mapping.phases:
-            bound = _bind_phase(step, phase, mapping, hardware)
+        require_legal(step, mapping, hardware)
+        for position, phase in enumerate(mapping.phases):
+            try:
+                bound = _bind_phase(step, phase, mapping, hardware)
+            except MappingError as error:
+                problems += [_placed(problem, mapping, position) for problem in error.problems]
+                continue
             if isinstance(bound, Infeasible):
                 return bound
             phases.append(bound)
+    if problems:
+        raise MappingError(*dict.fromkeys(problems))
     return BoundWorkload(hardware=hardware, phases=tuple(phases), fill_drain=fill_drain)
 
 
-def _check_complete(step: Step, mapping: MappingSpec) -> None:
-    placed = [name for phase in mapping.phases for names in phase.place.values() for name in names]
-    names = [einsum.name for einsum in step.cascade.einsums]
-    missing = [name for name in names if name not in placed]
-    unknown = [name for name in placed if name not in names]
-    problems = []
-    if missing:
-        what = f"mapping {mapping.name} places no {', '.join(missing)} of cascade {step.cascade.name}"
-        problems.append(Problem(path="phases", what=what, remedy="add them to `place` of a phase"))
-    if unknown:
-        what = f"mapping {mapping.name} places {', '.join(unknown)}, which cascade {step.cascade.name} does not have"
-        problems.append(Problem(path="phases", what=what, remedy=f"it is written for cascade {mapping.target.cascade}"))
-    if problems:
-        raise MappingError(*problems)
+def _placed(problem: Problem, mapping: MappingSpec, position: int) -> Problem:
+    """A problem with a path inside a phase, at its line of the mapping's file."""
+    return problem_at(mapping, f"phases.{position}.{problem.path}", problem.what, problem.remedy)
 
 
 def _bind_phase(step: Step, phase: Phase, mapping: MappingSpec, hardware: SpatialArray) -> BoundPhase | Infeasible:
-    placed = {name for names in phase.place.values() for name in names}
-    einsums = tuple(e for e in step.cascade.einsums if e.name in placed)
+    einsums = placed_einsums(step.cascade, phase)
     space, fitted = build_space(step.cascade, einsums, step.extents, phase, hardware, pad=mapping.remainder == "pad")
-    blocks = held_blocks(space, phase, hardware)
+    blocks = held_blocks(space, phase)
 
     def demands_of(candidate: Space) -> tuple[Demand, ...]:
-        stages = build_stages(einsums, candidate, phase, mapping, hardware)
+        stages = build_stages(step.cascade, candidate, phase, mapping, hardware)
         return memory_demands(stages, candidate, phase, tensor_roles(step.cascade, stages), blocks, hardware)
 
     if fitted is not None:
         space = fit_space(space, fitted, demands_of)
-    stages = build_stages(einsums, space, phase, mapping, hardware)
+    stages = build_stages(step.cascade, space, phase, mapping, hardware)
     roles = tensor_roles(step.cascade, stages)
-    _check_tensors(phase, stages)
+    require_live_values_held(stages, space, roles, blocks, hardware)
     demands = memory_demands(stages, space, phase, roles, blocks, hardware)
     tight = next((demand for demand in demands if not demand.fits), None)
     if tight is not None and phase.overflow == "reject":
@@ -86,34 +85,13 @@ def _bind_phase(step: Step, phase: Phase, mapping: MappingSpec, hardware: Spatia
         name=phase.name,
         space=space,
         stages=stages,
-        steps=_steps(phase, stages, hardware),
+        steps=lanes_of(phase),
         transfers=tuple(_spill(_all_transfers(stages, space, phase, roles, blocks, hardware), demands, hardware)),
         demands=demands,
         in_flight=phase.in_flight,
         beside=phase.beside,
         uncounted=frozenset(mapping.uncounted),
     )
-
-
-def _check_tensors(phase: Phase, stages: Sequence[Stage]) -> None:
-    known = {access.tensor for stage in stages for access in (stage.einsum.output, *stage.einsum.inputs)}
-    einsums = {stage.einsum.name for stage in stages}
-    fields = [("keep", [t for kept in phase.keep.values() for t in kept], known)]
-    fields += [("buffers", list(phase.buffers), known)]
-    fields += [("nests", [n for nest in phase.nests for n in nest], einsums)]
-    fields += [("spatial", list(phase.spatial), einsums)]
-    problems = [
-        Problem(
-            path=f"phases.{phase.name}.{field}",
-            what=f"unknown name {name}",
-            remedy=f"this phase has {', '.join(sorted(allowed))}",
-        )
-        for field, names, allowed in fields
-        for name in names
-        if name not in allowed
-    ]
-    if problems:
-        raise MappingError(*problems)
 
 
 def _all_transfers(
@@ -150,27 +128,3 @@ def _spill(transfers: Sequence[Transfer], demands: Sequence[Demand], hardware: S
         target = memory if move.source == memory else outer
         result.append(replace(move, source=source, target=target, fraction=share, bypass=True))
     return result
-
-
-def _steps(phase: Phase, stages: Sequence[Stage], hardware: SpatialArray) -> tuple[tuple[Lane, ...], ...]:
-    """The `overlap` lines as lanes; without any, one step with a lane per array."""
-    if not phase.overlap:
-        return (tuple(Lane(stages=tuple(names)) for names in phase.place.values() if names),)
-    names = [stage.einsum.name for stage in stages]
-    steps = tuple(tuple(_lane(text) for text in line.split("|")) for line in phase.overlap)
-    listed = [name for step in steps for lane in step for name in lane.stages]
-    wrong = [name for name in listed if name not in names or listed.count(name) > 1]
-    wrong += [name for name in names if name not in listed]
-    wrong += [lane.drain for step in steps for lane in step if lane.drain and lane.drain not in hardware.arrays]
-    if wrong:
-        what = f"unknown, repeated or missing in overlap: {', '.join(dict.fromkeys(wrong))}"
-        remedy = f"name each of {', '.join(names)} once"
-        raise MappingError(Problem(path=f"phases.{phase.name}.overlap", what=what, remedy=remedy))
-    return steps
-
-
-def _lane(text: str) -> Lane:
-    words = text.replace(",", " ").split()
-    if words and words[0] == DRAIN:
-        return Lane(stages=(), drain=words[1] if len(words) > 1 else "")
-    return Lane(stages=tuple(words))

@@ -10,20 +10,11 @@ from dataclasses import dataclass
 
 from attnsim.families.base import Bound
 from attnsim.families.spatial_array.capacity import Demand
+from attnsim.families.spatial_array.lanes import Lane
 from attnsim.families.spatial_array.residency import Transfer
 from attnsim.families.spatial_array.space import Space
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.hardware import SpatialArray
-
-DRAIN = "drain"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """Stages of one lane of a step in order; `drain` names an array whose pipeline empties instead."""
-
-    stages: tuple[str, ...]
-    drain: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Lane
-from attnsim.families.spatial_array.nest import MergedLoop, Point, happens, points, positions
+from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
+from attnsim.families.spatial_array.lanes import Lane
+from attnsim.families.spatial_array.nest import TICKS_PER_PS, MergedLoop, Point, happens, points, positions
 from attnsim.families.spatial_array.resources import PhaseResources, transfer_bytes, transfer_memories
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
-
-MOVE_TICKS_PER_PS = 1024
 
 
 def build_compute(
@@ -35,12 +34,9 @@ def tick_cycles(phase: BoundPhase) -> Fraction:
 def build_moves(
     bound: BoundWorkload, phase: BoundPhase, loops: tuple[MergedLoop, ...], trips: tuple[int, ...]
 ) -> TaskGraph:
-    """The graph of the phase's transfers with the given trip counts, in ticks of 1/MOVE_TICKS_PER_PS picoseconds.
-
-    A transfer ends on a whole tick; with many short ones the finer tick keeps the rounding out of the result.
-    """
+    """The graph of the phase's transfers with the given trip counts, in ticks of 1/TICKS_PER_PS picoseconds."""
     graph = GraphBuilder()
-    resources = PhaseResources(graph, bound.hardware, ticks_per_ps=MOVE_TICKS_PER_PS)
+    resources = PhaseResources(graph, bound.hardware, ticks_per_ps=TICKS_PER_PS)
     _move(graph, resources, bound, phase, loops, trips)
     return graph.build()
 
@@ -61,7 +57,9 @@ def _compute(
     def lane_tasks(lane: Lane, point: Point, tile: int, ready: list[int]) -> list[int]:
         last = ready
         if lane.drain is not None:
-            return [graph.task(resources.latency, drain[lane.drain], last, origin=(f"drain {lane.drain}", tile, "drain"))]
+            return [
+                graph.task(resources.latency, drain[lane.drain], last, origin=(f"drain {lane.drain}", tile, "drain"))
+            ]
         for name in lane.stages:
             stage, at = stages[name]
             if happens(at, stage.late, point, trips):

@@ -8,14 +8,15 @@ from fractions import Fraction
 from attnsim.engine.fold import FoldedProgram
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
-from attnsim.families.spatial_array.ideal import MOVE_TICKS_PER_PS, build_compute, build_moves, tick_cycles
+from attnsim.families.spatial_array.ideal import build_compute, build_moves, tick_cycles
 from attnsim.families.spatial_array.modeled import build_modeled
-from attnsim.families.spatial_array.nest import MergedLoop, merged_loops, task_estimate
+from attnsim.families.spatial_array.nest import TICKS_PER_PS, MergedLoop, merged_loops, task_estimate
 from attnsim.families.spatial_array.residency import Transfer
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.taskgraph import TaskGraph
 
 Builder = Callable[[BoundWorkload, BoundPhase, tuple[MergedLoop, ...], tuple[int, ...]], TaskGraph]
+_TICK_PS = Fraction(1, TICKS_PER_PS)
 
 
 def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
@@ -26,13 +27,16 @@ def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
 def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
     if bound.fill_drain == "modeled":
         program = _program(bound, phase, build_modeled, (*phase.stages, *phase.transfers))
-        programs: tuple[TimedProgram, ...] = (TimedProgram(program=program),)
+        programs: tuple[TimedProgram, ...] = (TimedProgram(program=program, tick_ps=_TICK_PS, averaged=True),)
         rounds = program.trips[0] if program.trips else 1
     else:
         tick_ps = tick_cycles(phase) * 10**12 / Fraction(bound.hardware.clock_hz)
         stages = _program(bound, phase, build_compute, phase.stages)
         moves = _program(bound, phase, build_moves, phase.transfers)
-        programs = (TimedProgram(program=stages, tick_ps=tick_ps), TimedProgram(program=moves, tick_ps=Fraction(1, MOVE_TICKS_PER_PS)))
+        programs = (
+            TimedProgram(program=stages, tick_ps=tick_ps),
+            TimedProgram(program=moves, tick_ps=_TICK_PS),
+        )
         rounds = 0
     return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
 

@@ -17,6 +17,9 @@ from attnsim.families.spatial_array.stages import Stage
 Point = tuple[int, ...]
 Event = Stage | Transfer
 _TASKS_PER_EVENT = 3
+# Stages of one cycle and transfers of some hundred bytes last about a nanosecond; a tick of a picosecond would round them
+# by up to 1e-3.
+TICKS_PER_PS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,6 @@ def task_estimate(events: Sequence[Event], loops: tuple[MergedLoop, ...], trips:
     return _TASKS_PER_EVENT * sum(math.prod(t for t, w in zip(trips, at, strict=True) if w) for at in walked)
 
 
-def cycles_to_ps(cycles: float, clock_hz: float) -> int:
-    """Whole picoseconds of a number of cycles, rounded to nearest."""
-    return round(cycles * 1e12 / clock_hz)
+def cycles_to_ticks(cycles: float, clock_hz: float) -> int:
+    """Whole ticks of 1/TICKS_PER_PS picoseconds, rounded to nearest."""
+    return round(cycles * 1e12 * TICKS_PER_PS / clock_hz)

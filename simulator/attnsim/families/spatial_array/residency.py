@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from attnsim.einsum.ast import Access, Cascade
-from attnsim.errors import MappingError, Problem
 from attnsim.families.spatial_array.space import Space, tensor_words
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.hardware import SpatialArray
@@ -113,28 +112,13 @@ def _merge(uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, *, w
     uses[key] = Use(access=access, einsums=einsums, array=stage.array, each=each, late=late, writes=writes)
 
 
-def held_blocks(space: Space, phase: Phase, hardware: SpatialArray) -> dict[str, dict[str, frozenset[str]]]:
-    """Memory -> tensor -> loops inside the kept block; MappingError for unknown memories or loops."""
-    problems: list[Problem] = []
-    levels = [*hardware.memories, *hardware.arrays]
+def held_blocks(space: Space, phase: Phase) -> dict[str, dict[str, frozenset[str]]]:
+    """Memory -> tensor -> loops inside the block that is kept there."""
     loops = [loop.part for loop in space.loops]
-    blocks: dict[str, dict[str, frozenset[str]]] = {}
-    for memory, tensors in phase.keep.items():
-        path = f"phases.{phase.name}.keep.{memory}"
-        if memory not in levels:
-            problems.append(
-                Problem(path=path, what=f"unknown memory {memory}", remedy=f"there are {', '.join(levels)}")
-            )
-        for tensor, part in tensors.items():
-            if part not in loops:
-                what = f"{tensor} is kept at {part}, which is no loop of the order"
-                problems.append(Problem(path=path, what=what, remedy=f"the loops are {', '.join(loops)}"))
-                continue
-            inner = frozenset(loops[loops.index(part) + 1 :])
-            blocks.setdefault(memory, {})[tensor] = inner
-    if problems:
-        raise MappingError(*problems)
-    return blocks
+    return {
+        memory: {tensor: frozenset(loops[loops.index(part) + 1 :]) for tensor, part in tensors.items()}
+        for memory, tensors in phase.keep.items()
+    }
 
 
 def refetch_loops(space: Space, access: Access, inner: frozenset[str]) -> frozenset[str]:

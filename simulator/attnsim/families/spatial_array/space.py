@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from attnsim.einsum.ast import Access, Cascade, Einsum, Index
+from attnsim.einsum.partition import coefficient_value
 from attnsim.errors import MappingError, Problem
 from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.mapping import Phase
 
-_SHAPE_WORDS = {"rows": 0, "columns": 1, "lanes": 0}
+SHAPE_WORDS = {"rows": 0, "columns": 1, "lanes": 0}
+TILE_WORDS = ("full", "fit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +91,14 @@ def _index_extent(space: Space, index: Index, inner: frozenset[str]) -> int:
     """Number of distinct positions of an affine index (contiguous hull, as for a convolution's halo)."""
     span = 0
     for variable, coefficient in index.terms:
-        step = space.symbols[coefficient] if isinstance(coefficient, str) else coefficient
-        span += abs(step) * (space.block_size(variable, inner) - 1)
+        span += abs(coefficient_value(coefficient, space.symbols)) * (space.block_size(variable, inner) - 1)
     return span + 1
+
+
+def phase_parts(einsums: Iterable[Einsum], phase: Phase) -> dict[str, tuple[str, ...]]:
+    """Rank variables of the phase's Einsums -> their parts from outer to inner, a rank that is not split being one."""
+    variables = dict.fromkeys(v for einsum in einsums for v in einsum.iteration_ranks)
+    return {v: tuple(phase.split.get(v.upper(), (v.upper(),))) for v in variables}
 
 
 def build_space(
@@ -105,16 +112,14 @@ def build_space(
 ) -> tuple[Space, str | None]:
     """The phase's space, and the part whose size is to be fitted (then its loop has trip 1 for the time being).
 
-    Raises MappingError for unknown parts, parts without size and tiles that do not divide their rank (unless `pad`).
+    Raises MappingError, with paths inside the phase, for parts without size and tiles that do not divide their rank
+    (unless `pad`).
     """
-    variables = dict.fromkeys(v for einsum in einsums for v in einsum.iteration_ranks)
-    variables |= dict.fromkeys(v for e in einsums for a in (e.output, *e.inputs) for v in a.variables)
-    parts = {v: tuple(phase.split.get(v.upper(), (v.upper(),))) for v in variables}
-    problems = _unknown_parts(cascade, phase, parts)
-    sizes = {part: tile_value(value, hardware) for part, value in phase.tile.items()}
+    parts = phase_parts(einsums, phase)
+    sizes = tile_sizes(cascade, phase, extents, hardware)
     fitted = next((part for part, value in sizes.items() if value == "fit"), None)
     whole = dict(extents)
-    problems += _cascade_splits(cascade, sizes, whole, pad=pad)
+    problems = _cascade_splits(cascade, sizes, whole, pad=pad)
     if problems:
         raise MappingError(*problems)
     trips: dict[str, int] = {}
@@ -125,6 +130,7 @@ def build_space(
         raise MappingError(*problems)
     batch = frozenset(rank for rank in cascade.batch if rank in phase.order)
     trips |= {rank: extents[rank] for rank in batch}
+    trips |= {part: 1 for part in phase.order if part not in trips}
     return Space(
         loops=tuple(Loop(part=part, trip=trips[part]) for part in phase.order),
         parts=parts,
@@ -132,42 +138,30 @@ def build_space(
         batch=batch,
         states=frozenset(name for name, _ in cascade.start),
         iterative=frozenset(iteration.rank for iteration in cascade.iterations),
-        symbols={**whole, **{k: int(v) for k, v in cascade.constants if v is not None}},
+        symbols={**{k: int(v) for k, v in cascade.constants if v is not None}, **whole},
     ), fitted
 
 
-def tile_value(value: int | str, hardware: SpatialArray) -> int | str:
-    """A tile size as a number, or one of the words `full` and `fit`; `array.rows` is looked up in the hardware."""
-    if isinstance(value, int) or value in ("full", "fit"):
-        return value
-    name, _, word = value.partition(".")
-    array = hardware.arrays.get(name)
-    place = _SHAPE_WORDS.get(word)
-    if array is None or place is None or place >= len(array.shape):
-        arrays = ", ".join(hardware.arrays)
-        remedy = f"write a number, full, fit, or ARRAY.rows, ARRAY.columns, ARRAY.lanes (arrays: {arrays})"
-        raise MappingError(Problem(path="tile", what=f"{value!r} is no tile size on {hardware.name}", remedy=remedy))
-    return array.shape[place]
+def tile_sizes(
+    cascade: Cascade, phase: Phase, extents: Mapping[str, int], hardware: SpatialArray
+) -> dict[str, int | str]:
+    """Tile sizes by rank part: numbers, or the words `full` and `fit`.
 
-
-def _unknown_parts(cascade: Cascade, phase: Phase, parts: Mapping[str, tuple[str, ...]]) -> list[Problem]:
-    known = {part for names in parts.values() for part in names} | set(cascade.batch)
-    problems = [
-        Problem(
-            path=f"phases.{phase.name}.{field}",
-            what=f"unknown rank part {part}",
-            remedy=f"this phase has {', '.join(sorted(known))}",
-        )
-        for field, names in (("order", phase.order), ("tile", list(phase.tile)))
-        for part in names
-        if part not in known
-    ]
-    missing = [rank for rank in cascade.batch if rank not in phase.order]
-    problems += [
-        Problem(path=f"phases.{phase.name}.order", what=f"batch rank {rank} is missing", remedy="add it as a loop")
-        for rank in missing
-    ]
-    return problems
+    A size that is looked up in the hardware (`array.rows`) is at most the extent of its rank: a shorter rank leaves PEs
+    idle. A number is taken as it is.
+    """
+    owner = {part: rank for rank, names in phase.split.items() for part in names}
+    owner |= {part: split.rank for split in cascade.splits for part in split.parts}
+    sizes: dict[str, int | str] = {}
+    for part, value in phase.tile.items():
+        if isinstance(value, int) or value in TILE_WORDS:
+            sizes[part] = value
+            continue
+        name, _, word = value.partition(".")
+        width = hardware.arrays[name].shape[SHAPE_WORDS[word]]
+        rank = owner.get(part, part)
+        sizes[part] = min(width, extents.get(owner.get(rank, rank), width))
+    return sizes
 
 
 def _cascade_splits(
@@ -186,13 +180,16 @@ def _cascade_splits(
             )
             continue
         chunk = math.prod(size for size in known.values() if isinstance(size, int))
-        problems += _divides(split.rank, whole[split.rank], chunk, pad=pad)
+        problems += _divides(split.rank, whole[split.rank], chunk, inner[-1], pad=pad)
         whole[outer] = math.ceil(whole[split.rank] / chunk)
         whole.update({part: size for part, size in known.items() if isinstance(size, int)})
+    for rank, other in cascade.same:
+        whole.setdefault(rank, whole[other] if other in whole else whole[rank])
+        whole.setdefault(other, whole[rank])
     return problems
 
 
-def _divides(rank: str, extent: int, chunk: int, *, pad: bool) -> list[Problem]:
+def _divides(rank: str, extent: int, chunk: int, part: str, *, pad: bool) -> list[Problem]:
     if pad or extent % chunk == 0:
         return []
     below, above = extent // chunk * chunk, -(-extent // chunk) * chunk
@@ -200,7 +197,7 @@ def _divides(rank: str, extent: int, chunk: int, *, pad: bool) -> list[Problem]:
     remedy = f"use an extent of {near}, another tile, or `remainder: pad` in the mapping"
     return [
         Problem(
-            path=f"tile.{rank}",
+            path=f"tile.{part}",
             what=f"extent {extent} of rank {rank} is not a multiple of its tile {chunk}",
             remedy=remedy,
         )
@@ -228,17 +225,14 @@ def _size_parts(
     free = whole_part or unsized
     if len(free) > 1:
         remedy = f"give tile sizes for {', '.join(free[1:])}"
-        return [
-            Problem(
-                path=f"phases.{phase.name}.tile",
-                what=f"{len(free)} parts of {variable.upper()} have no size",
-                remedy=remedy,
-            )
-        ]
+        what = f"{len(free)} parts of {variable.upper()} have no size"
+        return [Problem(path="tile", what=what, remedy=remedy)]
     if not free and left > 1 and not any(sizes.get(p) == "fit" for p in names):
         what = f"parts of {variable.upper()} cover {chunk} of {extent}"
-        return [Problem(path=f"phases.{phase.name}.tile", what=what, remedy="leave the outermost part without a size")]
-    problems = _divides(variable.upper(), extent, chunk, pad=pad) if len(names) > 1 or names[0] in known else []
+        remedy = "split the rank and leave its outermost part without a size"
+        return [Problem(path=f"tile.{names[-1]}", what=what, remedy=remedy)]
+    sized = [part for part in names if part in known]
+    problems = _divides(variable.upper(), extent, chunk, sized[-1], pad=pad) if sized else []
     for part in names:
         size = known.get(part, left if part == (free or [""])[0] else 1)
         assert isinstance(size, int)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from attnsim.components.operations import hardware_operations
-from attnsim.einsum.ast import Einsum
-from attnsim.errors import MappingError, Problem
+from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.families.spatial_array.space import Space
 from attnsim.specs.hardware import Array, SpatialArray
 from attnsim.specs.mapping import Mapping as MappingSpec
@@ -42,42 +41,22 @@ class Stage:
 
 
 def build_stages(
-    einsums: Sequence[Einsum], space: Space, phase: Phase, mapping: MappingSpec, hardware: SpatialArray
+    cascade: Cascade, space: Space, phase: Phase, mapping: MappingSpec, hardware: SpatialArray
 ) -> tuple[Stage, ...]:
-    """A stage for each Einsum of the phase, in the order of `place`; MappingError for what cannot be placed."""
-    by_name = {einsum.name: einsum for einsum in einsums}
-    problems = _misplaced(by_name, phase, hardware)
-    if problems:
-        raise MappingError(*problems)
-    order = [name for names in phase.place.values() for name in names]
+    """A stage for each Einsum of the phase, in the order of `place`."""
     array_of = {name: array for array, names in phase.place.items() for name in names}
-    return tuple(_stage(by_name[n], array_of[n], einsums, space, phase, mapping, hardware) for n in order)
-
-
-def _misplaced(by_name: Mapping[str, Einsum], phase: Phase, hardware: SpatialArray) -> list[Problem]:
-    path = f"phases.{phase.name}.place"
-    placed = [name for names in phase.place.values() for name in names]
-    problems = [
-        Problem(path=path, what=f"unknown array {array}", remedy=f"{hardware.name} has {', '.join(hardware.arrays)}")
-        for array in phase.place
-        if array not in hardware.arrays
-    ]
-    problems += [
-        Problem(path=path, what=f"unknown Einsum {name}", remedy=f"the cascade has {', '.join(by_name)}")
-        for name in placed
-        if name not in by_name
-    ]
-    problems += [
-        Problem(path=path, what=f"Einsum {name} is placed {placed.count(name)} times", remedy="place it once")
-        for name in dict.fromkeys(placed)
-        if placed.count(name) > 1
-    ]
-    return problems
+    einsums = [einsum for einsum in cascade.einsums if einsum.name in array_of]
+    by_name = {einsum.name: einsum for einsum in einsums}
+    return tuple(
+        _stage(by_name[name], array, cascade, einsums, space, phase, mapping, hardware)
+        for name, array in array_of.items()
+    )
 
 
 def _stage(
     einsum: Einsum,
     array_name: str,
+    cascade: Cascade,
     einsums: Sequence[Einsum],
     space: Space,
     phase: Phase,
@@ -85,10 +64,12 @@ def _stage(
     hardware: SpatialArray,
 ) -> Stage:
     array = hardware.arrays[array_name]
-    operations = hardware_operations(einsum, array, array_name=array_name, hardware=hardware.name)
+    operations = hardware_operations(
+        einsum, array, array_name=array_name, hardware=hardware.name, defined=cascade.operators
+    )
     sizes = {v: space.tile_size(v) for v in einsum.iteration_ranks}
     laid = _laid_out(einsum, sizes, space, phase, array)
-    cycles_per_point = [array.ops[name].cycles for name in operations]
+    cycles_per_point = [array.ops[name].cycles for name in operations] or [1]
     held = max(cycles_per_point) if mapping.compound_ops == "pipelined" else sum(cycles_per_point)
     folds = math.prod(math.ceil(sizes[v] / width) for v, width in laid.items())
     in_time = math.prod(size for v, size in sizes.items() if v not in laid)
@@ -115,24 +96,12 @@ def _laid_out(einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Pha
     """Rank variables laid over the array's dimensions, with the width of the dimension."""
     given = phase.spatial.get(einsum.name)
     if given is not None:
-        return _given_layout(einsum, given, space, phase, array)
+        owner = {part: v for v in einsum.iteration_ranks for part in space.parts[v]}
+        return {owner[part]: width for part, width in zip(given, array.shape, strict=False)}
     outputs = set(einsum.output.variables)
     ranked = sorted(sizes, key=lambda v: (-sizes[v], v not in outputs, tuple(sizes).index(v)))
     chosen = [v for v in ranked if sizes[v] > 1][: len(array.shape)]
     return dict(zip(chosen, array.shape, strict=False))
-
-
-def _given_layout(einsum: Einsum, given: Sequence[str], space: Space, phase: Phase, array: Array) -> dict[str, int]:
-    path = f"phases.{phase.name}.spatial.{einsum.name}"
-    if len(given) > len(array.shape):
-        what = f"{len(given)} ranks on an array of {len(array.shape)} dimensions"
-        raise MappingError(Problem(path=path, what=what, remedy="name at most one rank per dimension"))
-    owner = {part: v for v in einsum.iteration_ranks for part in space.parts[v]}
-    unknown = [part for part in given if part not in owner]
-    if unknown:
-        remedy = f"it has {', '.join(owner)}"
-        raise MappingError(Problem(path=path, what=f"{einsum.name} has no rank {', '.join(unknown)}", remedy=remedy))
-    return {owner[part]: width for part, width in zip(given, array.shape, strict=False)}
 
 
 def _waits_for_last(einsum: Einsum, einsums: Sequence[Einsum], space: Space, each: frozenset[str]) -> bool:

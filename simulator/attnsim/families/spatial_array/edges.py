@@ -1,0 +1,130 @@
+"""Dependencies between the stages of a phase: which iteration of the producer is read at which iteration of the
+consumer.
+
+For each loop of the nest the source iteration is the same one, the last one (a complete reduction) or the one before
+(an old state); a value that leaves a 2D array for another array takes one cycle per row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from attnsim.einsum.ast import Access
+from attnsim.families.spatial_array.bound import BoundPhase
+from attnsim.families.spatial_array.nest import MergedLoop, Point, positions
+from attnsim.families.spatial_array.residency import Transfer
+from attnsim.families.spatial_array.space import Space
+from attnsim.families.spatial_array.stages import Stage
+from attnsim.specs.hardware import SpatialArray
+
+
+class Reads(Enum):
+    """Which index of one loop a consumer reads; FIRST where the producer does not walk the loop."""
+
+    SAME = 0
+    FIRST = 1
+    LAST = 2
+    BEFORE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A stage on array `target` reads what `producer` makes, `drain_cycles` later; `reads` has an entry per loop."""
+
+    producer: str
+    reads: tuple[Reads, ...]
+    drain_cycles: int
+    target: str
+
+    def source(self, point: Point, trips: Point) -> Point | None:
+        """The producer's iteration that is read at `point`; None before the first state."""
+        indices = []
+        for rule, index, trip in zip(self.reads, point, trips, strict=True):
+            if rule is Reads.SAME:
+                indices.append(index)
+            elif rule is Reads.FIRST:
+                indices.append(0)
+            elif rule is Reads.LAST:
+                indices.append(trip - 1)
+            elif index:
+                indices.append(index - 1)
+            else:
+                return None
+        return tuple(indices)
+
+
+def stage_edges(
+    stage: Stage, phase: BoundPhase, loops: tuple[MergedLoop, ...], hardware: SpatialArray
+) -> tuple[Edge, ...]:
+    """Edges into a stage from the other stages of its phase."""
+    stages = {other.einsum.name: other for other in phase.stages}
+    edges = [
+        _edge(stage, stages[access.tensor], access, phase.space, loops, hardware)
+        for access in stage.einsum.inputs
+        if access.tensor in stages
+    ]
+    return tuple(dict.fromkeys(edges))
+
+
+def _edge(
+    stage: Stage, producer: Stage, access: Access, space: Space, loops: tuple[MergedLoop, ...], hardware: SpatialArray
+) -> Edge:
+    kept = space.loops_of(producer.einsum.output.variables)
+    old = reads_old_state(access, space)
+    state_loops = space.loops_of(v for v in space.iterative if v in space.parts) - space.batch
+    reads = []
+    for loop in loops:
+        part = loop.parts[0]
+        if part not in producer.each:
+            reads.append(Reads.FIRST)
+        elif part not in kept:
+            reads.append(Reads.LAST)
+        elif old and part in state_loops:
+            reads.append(Reads.BEFORE)
+        else:
+            reads.append(Reads.SAME)
+    shape = hardware.arrays[producer.array].shape
+    drained = producer.array != stage.array and len(shape) > 1
+    return Edge(
+        producer=producer.einsum.name,
+        reads=tuple(reads),
+        drain_cycles=shape[0] if drained else 0,
+        target=stage.array,
+    )
+
+
+def reads_old_state(access: Access, space: Space) -> bool:
+    """Whether an access reads a state as the iteration before left it (`RM[m1]` while `RM[m1+1]` is made)."""
+    return access.tensor in space.states and any(
+        set(index.variables) & space.iterative and index.offset <= 0 for index in access.indices
+    )
+
+
+def block_depth(phase: BoundPhase, loops: tuple[MergedLoop, ...]) -> int:
+    """Number of leading loops outside every loop over which some stage waits for a complete reduction.
+
+    Tiles below them must be at work together, whatever `in_flight` says.
+    """
+    stages = {stage.einsum.name: stage for stage in phase.stages}
+    depth = len(loops)
+    for stage in phase.stages:
+        for access in stage.einsum.inputs:
+            producer = stages.get(access.tensor)
+            if producer is None:
+                continue
+            waited = (producer.each - phase.space.loops_of(producer.einsum.output.variables)) & stage.each
+            depth = min([depth, *(i for i, loop in enumerate(loops) if loop.parts[0] in waited)])
+    return depth
+
+
+def loads_of(
+    stage: Stage, loads: dict[int, Transfer], loops: tuple[MergedLoop, ...]
+) -> tuple[tuple[int, tuple[bool, ...]], ...]:
+    """(number, walked loops) of the loads that a stage has to wait for."""
+    tensors = {access.tensor for access in stage.einsum.inputs}
+    return tuple(
+        (number, positions(loops, move.each))
+        for number, move in loads.items()
+        if move.tensor in tensors and (not move.readers or stage.einsum.name in move.readers)
+    )
