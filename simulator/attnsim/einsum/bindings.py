@@ -41,6 +41,11 @@ class Bindings:
             return value
         return self.constants[value] if value in self.constants else float(self.sizes[value])
 
+    def part_sizes(self, rank: str) -> list[int]:
+        """Extents of the parts of a split rank, outer to inner."""
+        parts = next(split.parts for split in self.cascade.splits if split.rank == rank)
+        return [self.sizes[part] for part in parts]
+
     def last(self, name: str) -> int:
         """Position that an extent or constant stands for; for an iterative rank that of its last state."""
         iterative = any(iteration.rank == name.lower() for iteration in self.cascade.iterations)

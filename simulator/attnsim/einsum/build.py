@@ -23,7 +23,7 @@ from attnsim.einsum.index_parser import parse_access, parse_conditions
 from attnsim.einsum.parser import parse_einsum, parse_expression
 from attnsim.einsum.partition import expand_condition
 from attnsim.einsum.source import CascadeSource, Complaints, OperatorSource
-from attnsim.einsum.tokens import Cursor, SyntaxProblem, shown, tokenize
+from attnsim.einsum.tokens import SyntaxProblem, shown, tokenize
 from attnsim.einsum.user_operators import define_operator
 from attnsim.errors import CascadeError
 
@@ -32,7 +32,7 @@ PARAMETERS = ("x", "y", "z")
 
 def parse_cascade(source: CascadeSource) -> Cascade:
     """Understand a cascade; CascadeError with every problem found, each with its line and a caret."""
-    complaints = Complaints(source)
+    complaints = Complaints(source=source)
     constants = frozenset(name for name, _ in source.constants)
     einsums, unread = _einsums(source, constants, complaints)
     inputs = _inputs(source, complaints)
@@ -99,8 +99,7 @@ def _inputs(source: CascadeSource, complaints: Complaints) -> tuple[Tensor, ...]
 
 
 def _whole_access(text: str) -> Access:
-    tokens, _ = tokenize(text)
-    cursor = Cursor(tokens)
+    cursor, _ = tokenize(text)
     access = parse_access(cursor, ())
     if cursor.token.kind != "end":
         raise SyntaxProblem(cursor.token.span, f"{shown(cursor.token)} does not belong here")
@@ -109,29 +108,29 @@ def _whole_access(text: str) -> Access:
 
 def _iterations(source: CascadeSource, constants: frozenset[str], complaints: Complaints) -> tuple[Iteration, ...]:
     """Iterative ranks with their stop conditions; a condition belongs to the variable that it mentions."""
-    stops: dict[str, Condition] = {}
     variables = [name.lower() for name in source.iterate]
+    stops: dict[str, Condition] = {}
     for text in source.stop:
         try:
-            tokens, _ = tokenize(text)
-            cursor = Cursor(tokens)
-            condition, *more = parse_conditions(cursor, constants)
-            if more or cursor.token.kind != "end":
-                raise SyntaxProblem(cursor.token.span, "a stop condition is one comparison")
+            variable, condition = _stop(text, [v for v in variables if v not in stops], constants)
+            stops[variable] = condition
         except SyntaxProblem as problem:
-            complaints.under("stop", problem.what, "write for example m1 >= STEPS", text, problem.span)
-            continue
-        mentioned = [v for v in variables if v in (*condition.left.variables, *condition.right.variables)]
-        if len(mentioned) != 1 or mentioned[0] in stops:
-            remedy = (
-                f"compare one of {', '.join(variables) or 'the iterative ranks'} with a constant or an extent, once"
-            )
-            complaints.under(
-                "stop", f"{text!r} does not say which iterative rank it stops", remedy, text, condition.span
-            )
-            continue
-        stops[mentioned[0]] = condition
+            remedy = problem.remedy or "write for example m1 >= STEPS"
+            complaints.under("stop", problem.what, remedy, text, problem.span)
     return tuple(Iteration(rank=variable, stop=stops.get(variable)) for variable in variables)
+
+
+def _stop(text: str, variables: list[str], constants: frozenset[str]) -> tuple[str, Condition]:
+    """A stop condition and the iterative variable that it stops."""
+    cursor, _ = tokenize(text)
+    condition, *more = parse_conditions(cursor, constants)
+    if more or cursor.token.kind != "end":
+        raise SyntaxProblem(cursor.token.span, "a stop condition is one comparison")
+    mentioned = [v for v in variables if v in (*condition.left.variables, *condition.right.variables)]
+    if len(mentioned) != 1:
+        remedy = f"compare {' or '.join(variables) or 'an iterative rank'} with a constant or an extent"
+        raise SyntaxProblem(condition.span, f"{text!r} does not say which iterative rank it stops", remedy)
+    return mentioned[0], condition
 
 
 def _operators(source: CascadeSource, complaints: Complaints) -> list[UserOperator]:
@@ -149,8 +148,7 @@ def _operators(source: CascadeSource, complaints: Complaints) -> list[UserOperat
 
 
 def _whole_expression(written: OperatorSource) -> Expression:
-    tokens, _ = tokenize(written.expression)
-    cursor = Cursor(tokens)
+    cursor, _ = tokenize(written.expression)
     expression = parse_expression(cursor, ())
     if cursor.token.kind != "end":
         raise SyntaxProblem(cursor.token.span, f"{shown(cursor.token)} does not belong here")

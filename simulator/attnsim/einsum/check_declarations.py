@@ -6,14 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from attnsim.einsum.ast import Cascade, accesses, operators
-from attnsim.einsum.operators import OPERATORS, POPULATE, REDUCTIONS
+from attnsim.einsum.ast import Cascade
+from attnsim.einsum.check_operators import check_operators
 from attnsim.einsum.source import Complaints, did_you_mean
-from attnsim.einsum.user_operators import operator_table
+from attnsim.einsum.tokens import KEYWORDS, NAME
 
 _RANK = re.compile(r"[A-Z][A-Z0-9_]*")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = frozenset({"where", "and", "inf"})
 
 
 def check_declarations(cascade: Cascade, complaints: Complaints, unread: frozenset[str]) -> None:
@@ -22,7 +20,7 @@ def check_declarations(cascade: Cascade, complaints: Complaints, unread: frozens
     _check_inputs(cascade, complaints)
     _check_outputs(cascade, complaints, unread)
     _check_constants(cascade, complaints)
-    _check_operators(cascade, complaints)
+    check_operators(cascade, complaints)
     if not cascade.einsums and not unread:
         complaints.under("einsums", "there is no Einsum", "write one a line, for example Z[m,n] = A[k,m] * B[k,n]")
 
@@ -50,7 +48,7 @@ def _check_ranks(cascade: Cascade, complaints: Complaints) -> None:
     declared = [rank for rank, _ in cascade.ranks]
     for rank in declared:
         if not _RANK.fullmatch(rank):
-            remedy = f"write {rank.upper()}" if _NAME.fullmatch(rank) else "a letter, then letters and digits"
+            remedy = f"write {rank.upper()}" if NAME.fullmatch(rank) else "a letter, then letters and digits"
             complaints.under(f"ranks.{rank}", f"{rank!r} is no rank name: these are upper case", remedy)
     for rank in cascade.batch:
         _known(complaints, "batch", rank, declared)
@@ -82,10 +80,10 @@ def _check_inputs(cascade: Cascade, complaints: Complaints) -> None:
     for tensor in cascade.inputs:
         for rank in tensor.ranks:
             _known(complaints, "inputs", rank, rank_names(cascade))
-            if rank in cascade.batch:
-                what = f"input {tensor.name} names the batch rank {rank}"
-                complaints.under("inputs", what, f"leave {rank.lower()} out: every tensor has it")
-        if tensor.name in _WORDS:
+        for rank in (rank for rank in tensor.ranks if rank in cascade.batch):
+            what = f"input {tensor.name} names the batch rank {rank}"
+            complaints.under("inputs", what, f"leave {rank.lower()} out: every tensor has it")
+        if tensor.name in KEYWORDS:
             complaints.under("inputs", f"{tensor.name} is a word of the language", "give it another name")
         if tensor.name in made:
             what = f"{tensor.name} is an input and is also computed"
@@ -100,7 +98,7 @@ def _check_inputs(cascade: Cascade, complaints: Complaints) -> None:
 
 def _check_outputs(cascade: Cascade, complaints: Complaints, unread: frozenset[str]) -> None:
     made = [einsum.name for einsum in cascade.einsums]
-    for einsum in (einsum for einsum in cascade.einsums if einsum.name in _WORDS):
+    for einsum in (einsum for einsum in cascade.einsums if einsum.name in KEYWORDS):
         complaints.at(einsum.output.span, f"{einsum.name} is a word of the language", "give it another name")
     for einsum in cascade.einsums:
         first = next(other for other in cascade.einsums if other.name == einsum.name)
@@ -122,38 +120,11 @@ def _check_constants(cascade: Cascade, complaints: Complaints) -> None:
     tensors = {tensor.name for tensor in cascade.inputs} | {einsum.name for einsum in cascade.einsums}
     for name, _ in cascade.constants:
         key = f"constants.{name}"
-        if not _NAME.fullmatch(name) or name in _WORDS:
+        if not NAME.fullmatch(name) or name in KEYWORDS:
             complaints.under(key, f"{name!r} is no name for a constant", "a letter, then letters and digits")
         kinds = ((ranks, "a rank"), (variables, "a rank variable"), (tensors, "a tensor"))
         for kind in (kind for names, kind in kinds if name in names):
             complaints.under(key, f"the constant {name} is also {kind}", "give the constant another name")
-
-
-def _check_operators(cascade: Cascade, complaints: Complaints) -> None:
-    table = operator_table(cascade)
-    earlier = set(OPERATORS)
-    for operator in cascade.operators:
-        key = f"operators.{operator.name}"
-        if operator.name in OPERATORS or operator.name in POPULATE or operator.name in REDUCTIONS:
-            complaints.under(key, f"{operator.name} is a built-in operator", "give yours another name")
-        if not _NAME.fullmatch(operator.name) or operator.name in _WORDS:
-            complaints.under(key, f"{operator.name!r} is no name for an operator", "a letter, then letters and digits")
-        for name in dict.fromkeys(operators(operator.expression)):
-            if name not in earlier:
-                remedy = did_you_mean(name, earlier) if name not in table else "define it further up"
-                complaints.under(key, f"unknown operator {name!r} in its expression", remedy)
-        foreign = [a.tensor for a in accesses(operator.expression) if a.indices]
-        if foreign or not accesses(operator.expression):
-            complaints.under(key, "its expression is not one of x, y and z", "write for example max(x, y)")
-        earlier.add(operator.name)
-        if operator.identity is not None and len(operator.parameters) != 2:
-            complaints.under(key, "an operator that reduces takes x and y", "use both, or leave identity out")
-        if operator.merge == "union" and len(operator.parameters) != 2:
-            complaints.under(key, "merge: union is for operators of x and y", "leave merge out")
-    if any(operator.identity is not None for operator in cascade.operators) and not complaints.problems:
-        from attnsim.einsum.check_algebra import check_algebra  # numpy, which few cascades need here
-
-        check_algebra(cascade, complaints)
 
 
 def _known(complaints: Complaints, key: str, rank: str, known: Iterable[str]) -> None:

@@ -57,21 +57,23 @@ def check_einsums(cascade: Cascade, complaints: Complaints, unread: frozenset[st
 
 def _check_variables(scope: _Scope, indices: tuple[Index, ...]) -> None:
     """Every variable belongs to a rank that is declared and not implicit, every other name is a number."""
-    for index in indices:
-        for variable in index.variables:
-            rank = variable.upper()
-            if rank not in scope.ranks:
-                remedy = did_you_mean(variable, [name.lower() for name in scope.ranks])
-                scope.complaints.at(index.span, f"unknown rank {rank} of the variable {variable}", remedy)
-            elif rank in scope.cascade.batch:
-                remedy = f"leave {variable} out: every tensor has it"
-                scope.complaints.at(index.span, f"{variable} belongs to the batch rank {rank}", remedy)
-        names = [name for name, _ in index.symbols]
-        names += [name for _, factor in index.terms for name in coefficient_names(factor)]
-        for name in names:
-            if name not in scope.symbols:
-                remedy = did_you_mean(name, scope.symbols)
-                scope.complaints.at(index.span, f"{name} is neither an extent nor a constant", remedy)
+    for index, variable in [(i, variable) for i in indices for variable in i.variables]:
+        rank = variable.upper()
+        if rank not in scope.ranks:
+            remedy = did_you_mean(variable, [name.lower() for name in scope.ranks])
+            scope.complaints.at(index.span, f"unknown rank {rank} of the variable {variable}", remedy)
+        elif rank in scope.cascade.batch:
+            remedy = f"leave {variable} out: every tensor has it"
+            scope.complaints.at(index.span, f"{variable} belongs to the batch rank {rank}", remedy)
+    for index, name in [(i, name) for i in indices for name in _symbols(i)]:
+        if name not in scope.symbols:
+            remedy = did_you_mean(name, scope.symbols)
+            scope.complaints.at(index.span, f"{name} is neither an extent nor a constant", remedy)
+
+
+def _symbols(index: Index) -> list[str]:
+    """Names in an index that are no variables."""
+    return [name for name, _ in index.symbols] + [name for _, f in index.terms for name in coefficient_names(f)]
 
 
 def _check_condition(scope: _Scope, einsum: Einsum, condition: Condition) -> None:

@@ -41,11 +41,9 @@ def _check_starts(cascade: Cascade, complaints: Complaints) -> None:
         elif not _offset(made[name]):
             what = f"{name} has a start but is never written one step ahead"
             complaints.under(f"start.{name}", what, "write it at m+1 where it is read at m, or drop the start")
-    for reader in cascade.einsums:
-        for access in reader.inputs:
-            writer = made.get(access.tensor)
-            if writer is None or access.tensor in started or not _reads_before_start(writer, access.indices):
-                continue
+    for access in (access for reader in cascade.einsums for access in reader.inputs):
+        writer = made.get(access.tensor)
+        if writer and access.tensor not in started and _reads_before_start(writer, access.indices):
             what = f"{access.tensor} is read before it is first written"
             complaints.at(access.span, what, f"add `start: {{{access.tensor}: 0}}` or another initial value")
 

@@ -155,11 +155,11 @@ def _storage(bindings: Bindings, einsum: Einsum, start: float | None) -> Points:
 
 def _execute(run: _Run, order: tuple[Einsum | Loop, ...], fixed: Fixed) -> None:
     for item in order:
-        if isinstance(item, Loop):
-            for step in range(run.bindings.steps(item.variable)):
-                _execute(run, item.body, {**fixed, item.variable: step})
-        else:
+        if isinstance(item, Einsum):
             _write(run, run.bindings.einsum(item.name), fixed)
+            continue
+        for step in range(run.bindings.steps(item.variable)):
+            _execute(run, item.body, {**fixed, item.variable: step})
 
 
 def _write(run: _Run, einsum: Einsum, fixed: Fixed) -> None:
@@ -203,7 +203,6 @@ def _value(run: _Run, expression: Expression, grid: _Grid) -> Points:
 def _read(run: _Run, access: Access, grid: _Grid) -> Points:
     """The points of a tensor under an access, over the grid."""
     bindings, points = run.bindings, run.tensors[access.tensor]
-    splits = {split.rank: split for split in bindings.cascade.splits}
     matches = match_indices(access.indices, bindings.ranks[access.tensor], bindings.cascade.splits)
     assert matches is not None
     places: list[Positions] = []
@@ -211,15 +210,22 @@ def _read(run: _Run, access: Access, grid: _Grid) -> Points:
     for match in matches:
         found = [_at(bindings, index, grid) for index in match.indices]
         if len(found) > 1:
-            sizes = [bindings.sizes[part] for part in splits[match.ranks[0]].parts]
-            for position, size in zip(found, sizes, strict=True):
-                valid = valid & (position >= 0) & (position < size)
+            sizes = bindings.part_sizes(match.ranks[0])
+            valid = valid & _inside(found, sizes)
             found = [_joined(found, sizes)]
         if len(match.ranks) > 1:
             found = _parted(found[0], [bindings.sizes[part] for part in match.ranks])
         places += found
     shape = np.broadcast_shapes(*(place.shape for place in places), np.shape(valid))
     return gather(points, [np.broadcast_to(place, shape) for place in places], np.broadcast_to(valid, shape))
+
+
+def _inside(positions: list[Positions], sizes: list[int]) -> Mask:
+    """Where every part lies inside its own extent."""
+    inside: Mask = np.asarray(True)
+    for position, size in zip(positions, sizes, strict=True):
+        inside = inside & (position >= 0) & (position < size)
+    return inside
 
 
 def _joined(positions: list[Positions], sizes: list[int]) -> Positions:
@@ -247,7 +253,7 @@ def _mask(bindings: Bindings, einsum: Einsum, grid: _Grid) -> Mask:
     for split in bindings.cascade.splits:
         parts = [part.lower() for part in split.parts]
         if all(part in grid.variables for part in parts):
-            sizes = [bindings.sizes[part] for part in split.parts]
+            sizes = bindings.part_sizes(split.rank)
             mask = mask & (_joined([grid.positions[part] for part in parts], sizes) < bindings.sizes[split.rank])
     return mask
 

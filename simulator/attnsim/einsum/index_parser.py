@@ -38,7 +38,7 @@ def parse_index(cursor: Cursor, constants: Collection[str]) -> Index:
         start = cursor.token.span
         number, variable, names = _product(cursor, constants)
         number *= sign
-        span = between(start, cursor.tokens[cursor.position - 1].span)
+        span = between(start, cursor.last)
         if variable is not None:
             terms[variable] = _added(terms.get(variable), coefficient(number, names), span)
         elif len(names) > 1:
@@ -54,7 +54,7 @@ def parse_index(cursor: Cursor, constants: Collection[str]) -> Index:
         terms=tuple((name, value) for name, value in terms.items() if value != 0),
         offset=offset,
         symbols=tuple((name, value) for name, value in symbols.items() if value != 0),
-        span=between(first, cursor.tokens[cursor.position - 1].span),
+        span=between(first, cursor.last),
     )
 
 

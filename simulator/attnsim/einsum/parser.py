@@ -15,7 +15,7 @@ from attnsim.einsum.operators import POPULATE, REDUCTIONS
 from attnsim.einsum.tokens import Cursor, SyntaxProblem, Token, between, shown, tokenize
 
 _FOLDING = ("max", "min")
-_KEYWORDS = ("where", "and")
+_CLAUSES = ("where", "and")
 
 
 def parse_einsum(text: str, line: int = 0, constants: Collection[str] = ()) -> Einsum:
@@ -23,8 +23,7 @@ def parse_einsum(text: str, line: int = 0, constants: Collection[str] = ()) -> E
 
     Ranks of the expression that are neither in the output nor reduced by name are summed, before any named reduction.
     """
-    tokens, comment = tokenize(text, line)
-    cursor = Cursor(tokens)
+    cursor, comment = tokenize(text, line)
     output = parse_access(cursor, constants)
     cursor.expect("=", "after the output")
     reductions, populate = _prefixes(cursor)
@@ -46,7 +45,7 @@ def parse_einsum(text: str, line: int = 0, constants: Collection[str] = ()) -> E
         conditions=conditions,
         populate=populate[0] if populate else None,
         comment=comment,
-        span=between(output.span, tokens[-1].span),
+        span=between(output.span, cursor.token.span),
     )
 
 
@@ -83,7 +82,7 @@ def _factor(cursor: Cursor, constants: Collection[str]) -> Expression:
         inner = parse_expression(cursor, constants)
         cursor.expect(")", "after the expression")
         return inner
-    if token.kind != "name" or token.text in _KEYWORDS:
+    if token.kind != "name" or token.text in _CLAUSES:
         raise SyntaxProblem(token.span, f"expected a tensor, a number or an operator's name, found {shown(token)}")
     if cursor.peek().text == "(":
         return _call(cursor, constants)
@@ -145,7 +144,7 @@ def _is_prefix(cursor: Cursor) -> bool:
     while cursor.peek(ahead).text in ("(", ",", "->") and cursor.peek(ahead + 1).kind == "name":
         ahead += 2
     after = cursor.peek(ahead + 1)
-    if cursor.peek(ahead).text != ")" or after.text in _KEYWORDS:
+    if cursor.peek(ahead).text != ")" or after.text in _CLAUSES:
         return False
     return after.kind in ("name", "number") or after.text == "(" or cursor.peek(ahead - 2).text == "->"
 

@@ -122,7 +122,7 @@ def scatter(target: Points, positions: Sequence[Positions], points: Points) -> N
 
 
 def _fold(function: Function, points: Points, axis: int) -> Points:
-    """Reduce with a user-defined operator, which need not take its own identity twice (log-sum-exp of -inf and -inf)."""
+    """Reduce with a user-defined operator, which need not bear its identity twice (log-sum-exp of two -inf)."""
     values, present = np.moveaxis(points.values, axis, 0), np.moveaxis(points.present, axis, 0)
     total = Points(values=values[0], present=present[0])
     for lane, there in zip(values[1:], present[1:], strict=True):

@@ -56,7 +56,7 @@ class CascadeSource:
     indent: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Complaints:
     """The problems found so far in one source, in the order of finding."""
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from attnsim.einsum.ast import Span
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What tensors, constants and operators may be called, except for the KEYWORDS."""
+
+KEYWORDS = frozenset({"where", "and", "inf"})
 
 _PATTERN = re.compile(
     r"(?P<space>\s+)"
@@ -36,9 +42,9 @@ class SyntaxProblem(Exception):
         self.remedy = remedy
 
 
-def tokenize(text: str, line: int = 0) -> tuple[list[Token], str]:
-    """Tokens of one line, an `end` token last, and the comment after `#`; SyntaxProblem for a strange character."""
-    tokens: list[Token] = []
+def tokenize(text: str, line: int = 0) -> tuple[Cursor, str]:
+    """A cursor at the start of a line, and the comment after `#`; SyntaxProblem for a strange character."""
+    tokens: deque[Token] = deque()
     comment = ""
     end = 0
     for match in _PATTERN.finditer(text):
@@ -52,29 +58,34 @@ def tokenize(text: str, line: int = 0) -> tuple[list[Token], str]:
             tokens.append(Token(kind=kind, text=word, span=span))
             end = match.end()
     tokens.append(Token(kind="end", text="", span=Span(line=line, column=end + 1, end=end + 2)))
-    return tokens, comment
+    return Cursor(ahead=tokens), comment
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """A reading position in a list of tokens."""
+    """A reading position in a line: the tokens `taken` so far and those `ahead`, which end with the `end` token."""
 
-    tokens: list[Token]
-    position: int = 0
+    ahead: deque[Token]
+    taken: list[Token] = field(default_factory=list)
 
     @property
     def token(self) -> Token:
         """The token that comes next."""
-        return self.tokens[self.position]
+        return self.ahead[0]
 
-    def peek(self, ahead: int = 1) -> Token:
-        """The token `ahead` places further on, the `end` token when there is none."""
-        return self.tokens[min(self.position + ahead, len(self.tokens) - 1)]
+    @property
+    def last(self) -> Span:
+        """The span of the token that was taken last."""
+        return self.taken[-1].span
+
+    def peek(self, further: int = 1) -> Token:
+        """The token `further` places on, the `end` token when there is none."""
+        return self.ahead[min(further, len(self.ahead) - 1)]
 
     def take(self) -> Token:
-        """The next token, and move past it."""
-        token = self.token
-        self.position = min(self.position + 1, len(self.tokens) - 1)
+        """The next token, and move past it; the `end` token stays."""
+        token = self.ahead[0] if len(self.ahead) == 1 else self.ahead.popleft()
+        self.taken.append(token)
         return token
 
     def accept(self, text: str) -> Token | None:
