@@ -1,10 +1,9 @@
 """Averaged folding: a loop nest whose schedule repeats only after many iterations, to a makespan with an error bound.
 
 A greedy schedule may repeat after a period longer than exact folding looks for. Its growth with each loop is still
-constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3), so each loop is cut to a
-window of iterations that holds whole periods of the common lengths, and the mean growth over the window is extended
-to the whole nest. Two windows, one behind the other, give two answers; the later one counts, their difference is
-the error bound.
+constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3), so each loop is cut to a window
+of iterations that holds whole periods of the common lengths, and the mean growth over the window is extended to the whole
+nest. Two windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from fractions import Fraction
 from itertools import product
 
 from attnsim.engine import run
-from attnsim.engine.fold import FoldedProgram, FoldedResult, Trips, run_folded
+from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
+from attnsim.engine.observe import Trips
 
 SMALL_TASKS = 20_000
 # First iteration and length of the window, innermost loop first. A length of 12 holds whole periods of 1, 2, 3, 4,
@@ -74,8 +74,7 @@ def _windows(program: FoldedProgram, *, shift: int) -> list[Window]:
 
 
 def _sized(trips: Trips, outer: tuple[int, int], *, shift: int) -> list[Window]:
-    """Windows of all loops with `outer` for those outside the two innermost; a loop shorter than its window is whole.
-    """
+    """Windows of all loops with `outer` for those outside the two innermost; a loop shorter than its window is whole."""
     windows: list[Window] = []
     for depth, trip in enumerate(reversed(trips)):
         base, length = _WINDOWS[depth] if depth < len(_WINDOWS) else outer
