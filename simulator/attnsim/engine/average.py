@@ -1,9 +1,9 @@
 """Averaged folding: a loop nest whose schedule repeats only after many iterations, to a makespan with an error bound.
 
 A greedy schedule may repeat after a period longer than exact folding looks for. Its growth with each loop is still
-constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3). So each loop is cut to a window
-that holds whole periods of the common lengths, and the mean growth over the window is extended to the whole nest. Two
-windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
+constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3). So each loop is cut to a
+window that holds whole periods of the common lengths, and the mean growth over the window is extended to the whole nest.
+Two windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _windows(program: FoldedProgram, *, shift: int) -> list[Window]:
 
 
 def _sized(trips: Trips, outer: tuple[int, int], *, shift: int) -> list[Window]:
-    """Windows of all loops with `outer` for those outside the two innermost; a loop shorter than its window is whole."""
+    """Windows of all loops, `outer` for all but the two innermost; a loop shorter than its window is whole."""
     windows: list[Window] = []
     for depth, trip in enumerate(reversed(trips)):
         base, length = _WINDOWS[depth] if depth < len(_WINDOWS) else outer
