@@ -18,7 +18,7 @@ from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Metrics, PhaseTime, measure
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.hardware import Hardware, load_hardware
-from attnsim.specs.library import find
+from attnsim.specs.library import find, is_path
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
@@ -114,17 +114,22 @@ def family_of(hardware: Hardware) -> Family:
 def make_plan(request: Request) -> Plan:
     """Load everything that a request names, fill in what it leaves out, and bind extents."""
     if request.scope not in SCOPES:
-        raise AttnSimError(Problem(path="scope", what=f"unknown scope {request.scope!r}", remedy=f"use {' or '.join(SCOPES)}"))
+        raise AttnSimError(
+            Problem(path="scope", what=f"unknown scope {request.scope!r}", remedy=f"use {' or '.join(SCOPES)}")
+        )
     overrides = [parse_override(text) for text in request.overrides]
     mapping = _main_mapping(request, overrides)
     cascade_name = request.cascade or (mapping.target.cascade if mapping else None)
     hardware_name = request.hardware or (mapping.target.hardware if mapping else None)
     if cascade_name is None or hardware_name is None:
         missing = "--cascade" if cascade_name is None else "--hardware"
-        raise AttnSimError(Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}"))
+        raise AttnSimError(
+            Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}")
+        )
     hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
     model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
     workload = _workload(request, model, load_cascade(cascade_name))
+    _require_known(request.extents, workload, model)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
     default_fill = mapping.fill_drain if mapping else "ideal"
     files = {"hardware": find("hardware", hardware_name), "cascade": find("cascade", cascade_name)}
@@ -135,9 +140,7 @@ def make_plan(request: Request) -> Plan:
         workload=workload,
         hardware=hardware,
         mappings=mappings,
-        assumptions=Assumptions(
-            fill_drain=request.fill_drain or default_fill, register_files=request.register_files
-        ),
+        assumptions=Assumptions(fill_drain=request.fill_drain or default_fill, register_files=request.register_files),
         files=files,
     )
 
@@ -176,6 +179,18 @@ def _workload(request: Request, model: Model | None, cascade: Cascade) -> Worklo
     return Workload(label=label, steps=tuple(steps))
 
 
+def _require_known(extents: Mapping[str, int], workload: Workload, model: Model | None) -> None:
+    """Raise AttnSimError for extents of ranks that neither the model nor any step has; they would change nothing."""
+    known = {"B", "P", "M", *(model.ranks if model else ())}
+    for step in workload.steps:
+        known |= {rank for rank, _ in step.cascade.ranks} | {name for name, _ in step.cascade.constants}
+        known |= {part for split in step.cascade.splits for part in split.parts}
+    wrong = [name for name in extents if name not in known]
+    if wrong:
+        what, remedy = "there is no such rank", f"known: {', '.join(sorted(known))}"
+        raise AttnSimError(*(Problem(path=f"--extent {name}", what=what, remedy=remedy) for name in wrong))
+
+
 def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
     if request.scope == "layer":
         raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
@@ -191,11 +206,19 @@ def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
 def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, hardware: Hardware) -> MappingSpec:
     """The mapping for one step: the main one, a companion, or the family's default."""
     name = step.cascade.name
-    if mapping is not None and (mapping.target.cascade == name or (request.cascade and step.name in ("attention", name))):
+    if mapping is not None and (
+        _written_for(mapping) == name or (request.cascade and step.name in ("attention", name))
+    ):
         return resolve(mapping, step.extents, load_mapping)
     if mapping is not None and name in mapping.companions:
         return resolve(load_mapping(mapping.companions[name]), step.extents, load_mapping)
     return _default_mapping(step, hardware)
+
+
+def _written_for(mapping: MappingSpec) -> str:
+    """Name of the cascade that a mapping is written for, which it may give as a path."""
+    target = mapping.target.cascade
+    return load_cascade(target).name if is_path(target) else target
 
 
 def _default_mapping(step: Step, hardware: Hardware) -> MappingSpec:

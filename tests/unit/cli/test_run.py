@@ -128,6 +128,10 @@ BAD_RUNS = [
     (["run", *CALL, "--mapping", "binding", "--batch", "0"], "--batch"),
     (["run", *CALL, "--mapping", "binding", "--scope", "model"], "is not one of 'attention', 'layer'"),
     (["run", *CALL, "--mapping", "binding", "--extent", "e=64"], "is not an extent"),
+    (
+        ["run", *CALL, "--mapping", "binding", "--extent", "Z=64"],
+        "--extent Z: there is no such rank; known: B, D, E, F",
+    ),
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clok=1 GHz"], "did you mean clock"),
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clock=1 GiB"], "expected a frequency"),
     (["run", *CALL, "--mapping", "binding", "--set", "clock"], "path=value"),
