@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnsim.analysis.lattice import Constraint, constraint, count_points
+from attnsim.analysis.lattice import Constraint, constraint, count_points, project
 
 RELATIONS = {
     "<": lambda value: value < 0,
@@ -59,3 +59,25 @@ def test_masks_of_a_million_tokens_are_counted_in_closed_form(
     written: frozenset[Constraint] = frozenset(constraint(*mask) for mask in masks)
     assert callable(points)
     assert count_points({"m": tokens, "p": tokens}, written) == points(tokens)
+
+
+@settings(max_examples=200)
+@given(
+    st.fixed_dictionaries({"m": st.integers(1, 7), "p": st.integers(1, 7), "q": st.integers(1, 5)}),
+    st.lists(CONDITION, min_size=1, max_size=3),
+)
+def test_a_projection_never_loses_a_point(
+    extents: dict[str, int], conditions: list[tuple[dict[str, int], int, str]]
+) -> None:
+    written = frozenset(constraint(terms, offset, how) for terms, offset, how in conditions)
+    shadow = {name: extent for name, extent in extents.items() if name != "m"}
+    kept = sum(
+        any(
+            count_points({}, frozenset(c.at("m", m).at("p", p).at("q", q) for c in written))
+            for m in range(extents["m"])
+        )
+        for p, q in product(range(extents["p"]), range(extents["q"]))
+    )
+    projected = count_points(shadow, project(written, "m", extents["m"]))
+    whole = all(abs(c.slope("m")) <= 1 and c.relation != "!=" for c in written)
+    assert projected == kept if whole else projected >= kept

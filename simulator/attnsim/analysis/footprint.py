@@ -7,12 +7,13 @@ over the full fiber, be spilled, or, for an input, be read again (FuseMax, MICRO
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from attnsim.analysis.passes import Passes
+from attnsim.analysis.presence import Domains, Presence, longest_fiber
 from attnsim.analysis.ranks import leaf_ranks
+from attnsim.analysis.sizes import Sizes
 from attnsim.analysis.tensors import TensorSize
 from attnsim.einsum.ast import Cascade
 
@@ -39,13 +40,13 @@ class Footprint:
 
 
 def footprints(
-    cascade: Cascade, passes: Mapping[str, Passes], tensors: Mapping[str, TensorSize], extents: Mapping[str, int]
+    cascade: Cascade, sizes: Sizes, present: Domains, passes: Mapping[str, Passes], tensors: Mapping[str, TensorSize]
 ) -> dict[str, Footprint]:
     """Footprint of each rank that takes more than one sweep."""
     found = {}
     for rank, counted in passes.items():
         sweeps = late_sweeps(counted, tensors)
-        crossings = _crossings(cascade, rank, sweeps, tensors, extents)
+        crossings = _crossings(cascade, sizes, present, rank, sweeps, tensors)
         if crossings:
             last = max(sweeps.values())
             live = max(_held_after(crossings, boundary) for boundary in range(1, last))
@@ -65,13 +66,13 @@ def late_sweeps(counted: Passes, tensors: Mapping[str, TensorSize]) -> dict[str,
 
 def _crossings(
     cascade: Cascade,
+    sizes: Sizes,
+    present: Domains,
     rank: str,
     sweeps: Mapping[str, int],
     tensors: Mapping[str, TensorSize],
-    extents: Mapping[str, int],
 ) -> tuple[Crossing, ...]:
     leaves = leaf_ranks(cascade, rank)
-    fiber = math.prod(extents[leaf] for leaf in leaves) if len(leaves) > 1 else extents[rank]
     carrying = (tensor for tensor in tensors.values() if set(leaves) <= set(tensor.ranks))
     found = (
         Crossing(
@@ -79,7 +80,7 @@ def _crossings(
             rank=rank,
             is_input=tensor.maker is None,
             sweeps=touched,
-            fiber_words=min(fiber, extents[rank]),
+            fiber_words=longest_fiber(sizes, present.tensors.get(tensor.name, Presence()), rank),
         )
         for tensor in carrying
         if len(touched := _touched(tensor, sweeps)) > 1

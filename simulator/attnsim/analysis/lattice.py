@@ -16,7 +16,7 @@ from itertools import combinations, pairwise
 
 from attnsim.errors import AttnSimError, Problem
 
-LARGEST_ENUMERATION = 2_000_000
+LARGEST_ENUMERATION = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,39 @@ def count_points(extents: Mapping[str, int], constraints: frozenset[Constraint])
         total *= _count_group({variable: extents[variable] for variable in variables}, inside)
     free = [c for c in constraints if not c.terms]
     return total if all(_holds(c) for c in free) else 0
+
+
+def project(constraints: frozenset[Constraint], variable: str, extent: int) -> frozenset[Constraint]:
+    """What the constraints say of the other variables if some `0 <= variable < extent` is to satisfy them all.
+
+    Fourier-Motzkin elimination; exact for whole numbers where of each pair one slope is 1 or -1, else an upper bound of
+    the points. Constraints that forbid single values (`!=`) on the variable are dropped.
+    """
+    rest = {one for one in constraints if not one.slope(variable)}
+    box = (constraint({variable: -1}, 0, "<="), constraint({variable: 1}, 1 - extent, "<="))
+    bounds = [*box, *(half for one in constraints if one.slope(variable) for half in _halves(one))]
+    uppers = [one for one in bounds if one.slope(variable) > 0]
+    lowers = [one for one in bounds if one.slope(variable) < 0]
+    joined = (_eliminated(upper, lower, variable) for upper in uppers for lower in lowers)
+    return frozenset(rest | {one for one in joined if one.terms or one.constant > 0})
+
+
+def _halves(one: Constraint) -> tuple[Constraint, ...]:
+    """The constraint as inequalities: an equality holds both ways."""
+    if one.relation == "<=":
+        return (one,)
+    return (constraint(dict(one.terms), one.constant, "<="), constraint(dict(one.terms), one.constant, ">=")) * (
+        one.relation == "=="
+    )
+
+
+def _eliminated(upper: Constraint, lower: Constraint, variable: str) -> Constraint:
+    up, down = upper.slope(variable), -lower.slope(variable)
+    terms: dict[str, int] = {}
+    for weight, one in ((down, upper), (up, lower)):
+        for name, factor in one.terms:
+            terms[name] = terms.get(name, 0) + weight * factor
+    return constraint(terms, down * upper.constant + up * lower.constant, "<=")
 
 
 def _holds(free: Constraint) -> bool:
@@ -153,7 +186,7 @@ def _range(variable: str, extent: int, constraints: frozenset[Constraint]) -> tu
 def _enumerated(extents: Mapping[str, int], constraints: frozenset[Constraint]) -> int:
     """Try every value of the variable with the smallest extent and count the rest."""
     variable = min(extents, key=lambda name: (extents[name], name))
-    if math.prod(sorted(extents.values())[:-1]) > LARGEST_ENUMERATION:
+    if math.prod(sorted(extents.values())[: max(1, len(extents) - 2)]) > LARGEST_ENUMERATION:
         names = ", ".join(sorted(extents))
         what = f"the masks tie {names} together over too large extents to count their points"
         raise AttnSimError(Problem(what=what, remedy="use masks between two ranks, or smaller extents"))

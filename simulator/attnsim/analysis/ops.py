@@ -98,9 +98,8 @@ def is_multiply_accumulate(einsum: Einsum) -> bool:
 def _output_words(
     sizes: Sizes, einsum: Einsum, left: tuple[str, ...], space: Presence, densities: Mapping[str, float]
 ) -> int:
-    """Present points of the output; a sum of sparse terms is taken as present everywhere."""
-    kept = Presence(constraints=space.constraints, sparse=frozenset() if einsum.reductions else space.sparse)
+    """Present points of the output."""
     made = [v for v in einsum.output.variables if v not in left]
     written = tuple(v for v in left if v in einsum.output.variables)
     spread = math.prod(sizes.extents[v.upper()] for v in made)
-    return sizes.batch * spread * count_present(sizes, written, kept, densities)
+    return sizes.batch * spread * count_present(sizes, written, space, densities)

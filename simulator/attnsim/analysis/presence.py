@@ -2,32 +2,35 @@
 
 (Cascade, Sizes) -> Presence of each tensor and Einsum as linear constraints on rank variables and a density. A mask
 on the scores `S[m,p] ... where m <= p` also halves every Einsum that reads S, if its operators need all operands
-(`intersection` in the operator table). Two approximations, both upper bounds of the points: a tensor is taken as
-present at an output point if nothing but a reduced rank decides, and an operator that takes either operand (`+`, `max`)
-as present where its operands agree on the mask, else everywhere. Densities of unlike sparse inputs multiply.
+(`intersection` in the operator table). Upper bounds of the points: an operator that takes either operand (`+`, `max`)
+is taken as present where its operands agree on the mask, else everywhere, and so is what depends on values (`keep`, a
+state). Densities of unlike sparse inputs multiply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from attnsim.analysis.alignment import align
-from attnsim.analysis.lattice import Constraint, constraint, count_points
+from attnsim.analysis.lattice import Constraint, constraint, count_points, project
 from attnsim.analysis.ranks import leaf_ranks
 from attnsim.analysis.sizes import Sizes
 from attnsim.analysis.tiling import merge_parts, radix, recomposed
 from attnsim.einsum.ast import Access, Apply, Cascade, Condition, Einsum, Expression, Index
 from attnsim.einsum.partition import coefficient_value
+from attnsim.einsum.shapes import tensor_ranks
 from attnsim.einsum.user_operators import operator_table
+
+Sparse = tuple[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """Constraints on rank variables, and the names of sparse inputs whose zeros are absent besides."""
+    """Constraints on rank variables, and the sparse inputs whose zeros are absent besides, each with its variables."""
 
     constraints: frozenset[Constraint] = frozenset()
-    sparse: frozenset[str] = frozenset()
+    sparse: frozenset[Sparse] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,8 @@ class Domains:
 
 def domains(cascade: Cascade, sizes: Sizes) -> Domains:
     """Follow the masks through the cascade, in text order; a state read before it is written counts as present."""
-    tensors = {name: Presence(sparse=frozenset({name})) for name, _ in cascade.sparse}
+    ranks = tensor_ranks(cascade)
+    tensors = {name: _given(name, ranks[name]) for name, _ in cascade.sparse}
     spaces = []
     for einsum in cascade.einsums:
         presence = _space(cascade, sizes, einsum, tensors)
@@ -50,17 +54,55 @@ def domains(cascade: Cascade, sizes: Sizes) -> Domains:
     return Domains(spaces=tuple(spaces), tensors=tensors, densities=dict(cascade.sparse))
 
 
+def _projected(sizes: Sizes, constraints: frozenset[Constraint], kept: set[str]) -> frozenset[Constraint]:
+    """What is left of the constraints when the variables that are not kept may take any value."""
+    gone = sorted({variable for one in constraints for variable, _ in one.terms} - kept)
+    for variable in gone:
+        constraints = project(constraints, variable, _steps(sizes, variable))
+    return frozenset(one for one in constraints if not _always(sizes, one))
+
+
+def _always(sizes: Sizes, one: Constraint) -> bool:
+    """Whether every point of the box satisfies an inequality."""
+    highest = sum(max(0, factor * (_steps(sizes, variable) - 1)) for variable, factor in one.terms)
+    return one.relation == "<=" and highest + one.constant <= 0
+
+
+def _given(name: str, ranks: tuple[str, ...]) -> Presence:
+    """A sparse input, in the variables of its ranks."""
+    return Presence(sparse=frozenset({(name, frozenset(rank.lower() for rank in ranks))}))
+
+
 def count_present(sizes: Sizes, variables: tuple[str, ...], presence: Presence, densities: Mapping[str, float]) -> int:
     """Points of the variables' box that are present, times the densities, rounded; constraints on others are
     dropped."""
     extents = {variable: _steps(sizes, variable) for variable in variables}
-    kept = frozenset(c for c in presence.constraints if all(variable in extents for variable, _ in c.terms))
-    merged, reduced = merge_parts(sizes, extents, kept)
+    merged, reduced = merge_parts(sizes, extents, _projected(sizes, presence.constraints, set(variables)))
     share = 1.0
-    for name in sorted(presence.sparse):
-        share *= densities[name]
+    for name, along in sorted(presence.sparse, key=repr):
+        share *= densities[name] if along <= set(variables) else 1.0
     points = count_points(merged, reduced)
     return points if share == 1.0 else round(points * share)
+
+
+def longest_fiber(sizes: Sizes, presence: Presence, rank: str) -> int:
+    """Present points of the longest fiber along a rank, looked for at five places of the ranks that masks tie it to.
+
+    Exact for causal masks and bands, whose fibers are longest at an end or anywhere but near one.
+    """
+    variable = rank.lower()
+    masks = [c for c in presence.constraints if c.slope(variable)]
+    others = {name for c in masks for name, _ in c.terms if name != variable}
+    return max(
+        count_points({variable: sizes.extents[rank]}, frozenset(_fixed(sizes, c, others, quarter) for c in masks))
+        for quarter in range(5)
+    )
+
+
+def _fixed(sizes: Sizes, one: Constraint, others: set[str], quarter: int) -> Constraint:
+    for name in sorted(others):
+        one = one.at(name, (sizes.extents[name.upper()] - 1) * quarter // 4)
+    return one
 
 
 def _steps(sizes: Sizes, variable: str) -> int:
@@ -80,10 +122,9 @@ def _output(sizes: Sizes, einsum: Einsum, presence: Presence) -> Presence:
     if any(index.terms and index.plain is None for index in einsum.output.indices):
         return Presence()
     kept = set(einsum.output.variables)
-    constraints = frozenset(c for c in presence.constraints if all(v in kept for v, _ in c.terms))
-    return Presence(
-        constraints=recomposed(sizes, constraints), sparse=presence.sparse if not einsum.reductions else frozenset()
-    )
+    constraints = _projected(sizes, presence.constraints, kept)
+    sparse = frozenset((name, along) for name, along in presence.sparse if along <= kept)
+    return Presence(constraints=recomposed(sizes, constraints), sparse=sparse)
 
 
 def _expression(
@@ -103,16 +144,38 @@ def _expression(
         common = frozenset.intersection(*(operand.constraints for operand in known))
         return Presence(constraints=common, sparse=frozenset.intersection(*(operand.sparse for operand in known)))
     every = frozenset[Constraint]().union(*(operand.constraints for operand in known))
-    return Presence(constraints=every, sparse=frozenset[str]().union(*(operand.sparse for operand in known)))
+    return Presence(constraints=every, sparse=frozenset[Sparse]().union(*(operand.sparse for operand in known)))
 
 
 def _read(cascade: Cascade, sizes: Sizes, access: Access, presence: Presence) -> Presence:
-    """A tensor's presence in the variables of the Einsum that reads it; what cannot be said in them is dropped."""
-    if not presence.constraints:
-        return presence
+    """A tensor's presence in the variables of the Einsum that reads it; what cannot be said in them is dropped.
+
+    A position outside the tensor, as at the edges of a convolution, is absent.
+    """
     forms = _forms(cascade, sizes, access)
     moved = (_moved(one, forms) for one in presence.constraints)
-    return Presence(constraints=frozenset(one for one in moved if one is not None), sparse=presence.sparse)
+    inside = (c for index, group in align(cascade, access) for c in _inside(cascade, sizes, index, group))
+    states = {name for name, _ in cascade.start}
+    constraints = {one for one in moved if one is not None} | (set() if access.tensor in states else set(inside))
+    sparse = frozenset(
+        (name, frozenset(v for rank in along for v in forms[rank][0]))
+        for name, along in presence.sparse
+        if along <= set(forms)
+    )
+    return Presence(constraints=frozenset(constraints), sparse=sparse)
+
+
+def _inside(cascade: Cascade, sizes: Sizes, index: Index, group: tuple[str, ...]) -> Iterator[Constraint]:
+    """Constraints that keep an index inside the tensor, for an index that may leave it."""
+    if index.plain is not None or not index.terms:
+        return
+    terms, offset = _linear(sizes, index)
+    extent = sizes.extents[group[0] if len(group) == 1 else _whole(cascade, group)]
+    reach = [factor * (_steps(sizes, variable) - 1) for variable, factor in terms.items()]
+    if offset + sum(step for step in reach if step < 0) < 0:
+        yield constraint(terms, offset, ">=")
+    if offset + sum(step for step in reach if step > 0) >= extent:
+        yield constraint(terms, offset - extent, "<")
 
 
 def _forms(cascade: Cascade, sizes: Sizes, access: Access) -> dict[str, tuple[dict[str, int], int]]:
@@ -120,9 +183,8 @@ def _forms(cascade: Cascade, sizes: Sizes, access: Access) -> dict[str, tuple[di
     forms: dict[str, tuple[dict[str, int], int]] = {}
     for index, group in align(cascade, access):
         name = group[0] if len(group) == 1 else _whole(cascade, group)
-        if index.symbols or not index.terms:
-            continue
-        forms[name.lower()] = _linear(sizes, index)
+        if index.terms:
+            forms[name.lower()] = _linear(sizes, index)
     for split in cascade.splits:
         weights = radix(sizes, split.parts)
         if set(weights) <= set(forms):

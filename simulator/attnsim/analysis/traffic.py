@@ -71,9 +71,10 @@ def _apart_words(stage: ApartStage, capacity_words: float) -> float:
 
 def _fused_words(schedule: FusedSchedule, capacity_words: float) -> float:
     room = capacity_words - schedule.fixed_words
-    tile = min(schedule.extent, math.floor(room / max(1, schedule.tile_words)))
-    if room < 0 or tile < 1:
+    if room < schedule.tile_words:
         return math.inf
+    steps = math.floor(room / schedule.tile_words) if schedule.tile_words else schedule.extent
+    tile = min(schedule.extent, steps)
     return schedule.moved_words + schedule.restreamed_words * math.ceil(schedule.extent / tile)
 
 

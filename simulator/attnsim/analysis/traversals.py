@@ -195,7 +195,8 @@ def sweep_levels(found: tuple[Traversal, ...], levels: tuple[Level, ...]) -> tup
     over."""
     sweeps: list[int] = []
     for number, later in enumerate(found):
-        after = max((sweeps[n] for n in range(number) if precedes(found[n], later)), default=0)
+        before = (n for n in range(number) if later.long and found[n].long)
+        after = max((sweeps[n] for n in before if precedes(found[n], later)), default=0)
         sweeps.append(max(1 + after, levels[number].count))
     return tuple(sweeps)
 
