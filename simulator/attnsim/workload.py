@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from attnsim.einsum.ast import Cascade
@@ -67,26 +67,38 @@ def _product(name: str, formula: int | str, ranks: Mapping[str, int]) -> int:
     return math.prod(ranks[f] if f in ranks else int(f) for f in factors)
 
 
-def missing_ranks(cascade: Cascade, extents: Mapping[str, int]) -> tuple[str, ...]:
-    """Rank names of the cascade, split parts left out, that have no extent yet."""
-    parts = {part for split in cascade.splits for part in split.parts}
-    return tuple(name for name, _ in cascade.ranks if name not in extents and name not in parts)
-
-
 def cascade_step(name: str, cascade: Cascade, extents: Mapping[str, int]) -> Step:
-    """Bind a cascade's ranks and check that none is missing; extents of other ranks are dropped."""
-    missing = missing_ranks(cascade, extents)
-    if missing:
-        raise AttnSimError(
-            *(
-                Problem(
-                    path=f"{cascade.name}.{rank}",
-                    what=f"rank {rank} has no extent",
-                    remedy=f"set it, for example --extent {rank}=1024",
-                )
-                for rank in missing
-            )
+    """Bind a cascade's ranks and check that none is missing; extents of other ranks are dropped.
+
+    A rank that is the same as another takes its extent. Raises AttnSimError that lists ranks and constants that have
+    none.
+    """
+    bound = dict(extents)
+    for rank, other in (*cascade.same, *((b, a) for a, b in cascade.same)):
+        if rank not in bound and other in bound:
+            bound[rank] = bound[other]
+    problems = [
+        Problem(
+            path=f"{cascade.name}.{missing}",
+            what=f"{kind} {missing} has no {value}",
+            remedy=f"set it, for example --extent {missing}=1024",
         )
+        for kind, value, missing in _unbound(cascade, bound)
+    ]
+    if problems:
+        raise AttnSimError(*problems)
     names = {rank for rank, _ in cascade.ranks} | {part for split in cascade.splits for part in split.parts}
     names |= {constant for constant, _ in cascade.constants}
-    return Step(name=name, cascade=cascade, extents={r: extents[r] for r in extents if r in names})
+    return Step(name=name, cascade=cascade, extents={r: bound[r] for r in bound if r in names})
+
+
+def _unbound(cascade: Cascade, extents: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """(kind, what it lacks, name) of ranks and constants without a value; the mapping gives the parts of a split."""
+    parts = {part for split in cascade.splits for part in split.parts}
+    parts |= {rank for pair in cascade.same for rank in pair if set(pair) & parts}
+    for name, _ in cascade.ranks:
+        if name not in extents and name not in parts:
+            yield "rank", "extent", name
+    for name, value in cascade.constants:
+        if value is None and name not in extents:
+            yield "constant", "value", name

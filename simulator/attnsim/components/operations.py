@@ -1,68 +1,113 @@
 """What hardware operations one iteration point of an Einsum needs, from its operators alone.
 
 A product that feeds a sum is one multiply-accumulate; otherwise every map operator is one operation and every reduction
-one more. An array that lacks an operation may do it with another of the same cost (a subtraction on the adder).
+one more. An operator that an array lacks is made of others by the recipes below; one that a cascade defines itself is
+made of the operators in its definition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from attnsim.einsum.ast import Apply, Einsum
+from attnsim.einsum.ast import Apply, Einsum, UserOperator
 from attnsim.einsum.ast import operators as map_operators
 from attnsim.einsum.operators import operation_class
 from attnsim.errors import MappingError, Problem
 from attnsim.specs.hardware import Array
 
-# Operation -> operations that can stand in for it, first choice first.
-_SUBSTITUTES: dict[str, tuple[str, ...]] = {
-    "mul": ("mac",),
-    "add": ("mac",),
-    "sub": ("add", "mac"),
-    "min": ("max",),
-    "cmp": ("max",),
-    "reciprocal": ("div",),
-    "sigmoid": ("exp", "add", "div"),
+Recipe = tuple[str, ...]
+
+# Operation -> ways to make it of others, first choice first; a way needs all its operations, one after the other.
+RECIPES: Mapping[str, tuple[Recipe, ...]] = {
+    # The same unit does it.
+    "mul": (("mac",),),
+    "add": (("mac",),),
+    "sub": (("add",),),
+    # A comparator with a multiplexer (FuseMax artifact, unit `max`); selection otherwise as c*x + (1-c)*y.
+    "min": (("max",),),
+    "cmp": (("max",), ("sub",)),
+    "abs": (("max",),),
+    "select": (("max",), ("mac", "mac")),
+    "reciprocal": (("div",),),
+    "div": (("reciprocal", "mul"),),
+    # Digit recurrence: square root on the divider at the cost of a division (Ercegovac and Lang 1994).
+    "sqrt": (("div",),),
+    "rsqrt": (("sqrt", "reciprocal"),),
+    # Assumption: a polynomial of the same order as that of exp, on the same hardware.
+    "log": (("exp",),),
+    "sin": (("exp",),),
+    "cos": (("exp",),),
+    # x^y = exp(y log x); the functions by their definitions, the sign of an operand flips for nothing.
+    "pow": (("log", "mul", "exp"),),
+    "sigmoid": (("exp", "add", "reciprocal"),),
+    "silu": (("exp", "add", "div"),),
+    "tanh": (("mul", "exp", "add", "reciprocal", "mac"),),
+    # x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) (Hendrycks and Gimpel 2016, the form with tanh).
+    "gelu": (("mul", "mac", "mul", "silu"),),
+    # A value that is handed on holds the PE and no unit.
+    "copy": ((),),
 }
-_ALL_OF = frozenset({"sigmoid"})
+# exp, mac and max are never made of others: an array that can do them says so, with their cost.
+
 _OPERANDS = {"mac": 3, "exp": 1}
 
 
 def point_operations(einsum: Einsum) -> tuple[str, ...]:
-    """Operation classes of one iteration point, in order: (`mac`,) for a contraction, (`sub`, `exp`) for a softmax
-    numerator.
+    """Operation classes of one iteration point in order, `copy` when there is nothing to compute.
+
+    (`mac`,) for a contraction, (`sub`, `exp`) for a softmax numerator; a cascade's own operators keep their names.
     """
     expression = einsum.expression
+    filled = (operation_class(einsum.populate),) if einsum.populate else ()
     sums = [r for r in einsum.reductions if operation_class(r.operator) == "add"]
     if isinstance(expression, Apply) and expression.operator == "*" and sums:
         inner = [name for operand in expression.operands for name in map_operators(operand)]
         rest = [operation_class(r.operator) for r in einsum.reductions if r is not sums[0]]
-        return (*(operation_class(name) for name in inner), "mac", *rest)
+        return (*(operation_class(name) for name in inner), "mac", *rest, *filled)
     mapped = tuple(operation_class(name) for name in map_operators(expression))
-    return (*mapped, *(operation_class(r.operator) for r in einsum.reductions))
+    return (*mapped, *(operation_class(r.operator) for r in einsum.reductions), *filled) or ("copy",)
 
 
-def hardware_operations(einsum: Einsum, array: Array, *, array_name: str, hardware: str) -> tuple[str, ...]:
-    """The array's operations for one iteration point; MappingError when the array cannot do one of them."""
-    chosen: list[str] = []
-    for wanted in point_operations(einsum):
-        found = _available(wanted, array)
-        if found is None:
-            able = ", ".join(array.ops)
-            what = f"{array_name} of {hardware} has no operation {wanted}, which Einsum {einsum.name} needs"
-            remedy = f"place it on another array or add `{wanted}` under ops (it has {able})"
-            raise MappingError(Problem(path=f"arrays.{array_name}.ops", what=what, remedy=remedy))
-        chosen += found
-    return tuple(chosen)
+def hardware_operations(
+    einsum: Einsum, array: Array, *, array_name: str, hardware: str, defined: Sequence[UserOperator] = ()
+) -> tuple[str, ...]:
+    """The array's operations for one iteration point; MappingError lists all that the array cannot do."""
+    recipes = {**RECIPES, **_recipes_of(defined)}
+    made = {wanted: _made_of(wanted, array, recipes) for wanted in point_operations(einsum)}
+    missing = [wanted for wanted, operations in made.items() if operations is None]
+    if missing:
+        raise MappingError(*(_missing(w, einsum, array, array_name, hardware, recipes) for w in missing))
+    return tuple(name for wanted in point_operations(einsum) for name in made[wanted] or ())
 
 
-def _available(wanted: str, array: Array) -> tuple[str, ...] | None:
+def _missing(
+    wanted: str, einsum: Einsum, array: Array, array_name: str, hardware: str, recipes: Mapping[str, tuple[Recipe, ...]]
+) -> Problem:
+    ways = [way for way in recipes.get(wanted, ()) if way]
+    made_of = f", or {' and '.join(dict.fromkeys(ways[0]))} of which it can be made" if ways else ""
+    what = f"{array_name} of {hardware} cannot do {wanted}, which Einsum {einsum.name} needs"
+    remedy = f"place it on another array, or add `{wanted}` under ops{made_of} (it has {', '.join(array.ops)})"
+    return Problem(path=f"arrays.{array_name}.ops", what=what, remedy=remedy)
+
+
+def _recipes_of(defined: Sequence[UserOperator]) -> dict[str, tuple[Recipe, ...]]:
+    """A recipe for each operator that a cascade defines: the operators in its definition."""
+    return {
+        operator.name: (tuple(operation_class(name) for name in map_operators(operator.expression)),)
+        for operator in defined
+    }
+
+
+def _made_of(wanted: str, array: Array, recipes: Mapping[str, tuple[Recipe, ...]]) -> Recipe | None:
+    """The array's own operations that do `wanted`, in order; None when no recipe leads to them."""
     if wanted in array.ops:
         return (wanted,)
-    if wanted in _ALL_OF:
-        parts = _SUBSTITUTES[wanted]
-        return parts if all(part in array.ops for part in parts) else None
-    return next(((name,) for name in _SUBSTITUTES.get(wanted, ()) if name in array.ops), None)
+    without = {name: ways for name, ways in recipes.items() if name != wanted}
+    for way in recipes.get(wanted, ()):
+        parts = [_made_of(part, array, without) for part in way]
+        if all(part is not None for part in parts):
+            return tuple(name for part in parts for name in part or ())
+    return None
 
 
 def register_accesses(einsum: Einsum, actions: Mapping[str, int]) -> tuple[int, int]:

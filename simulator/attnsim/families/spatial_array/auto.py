@@ -9,11 +9,12 @@ starting point, not an optimum.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from attnsim.components.operations import hardware_operations
 from attnsim.einsum.ast import Cascade, Einsum
-from attnsim.errors import AttnSimError
+from attnsim.errors import MappingError, Problem
 from attnsim.specs.hardware import Array, SpatialArray
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import Phase, Target
@@ -21,18 +22,41 @@ from attnsim.specs.mapping import Phase, Target
 _REDUCED_TILE = 256
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """What every phase has in common; `sizes` by rank part, those of the cascade's own splits included."""
+
+    cascade: Cascade
+    hardware: SpatialArray
+    sizes: Mapping[str, int]
+    arrays: Mapping[str, str]
+    resident: bool
+
+    @property
+    def inner_parts(self) -> dict[str, int]:
+        """Sizes of the inner parts of ranks that the cascade splits."""
+        return {part: self.sizes[part] for split in self.cascade.splits for part in split.parts[1:]}
+
+
 def default_mapping(
     cascade: Cascade, hardware: SpatialArray, extents: Mapping[str, int], *, resident: bool = True
 ) -> MappingSpec:
     """A mapping with `remainder: pad` for a cascade at given extents; `resident=False` keeps nothing in the buffer.
 
-    Raises MappingError when no array has an operation that an Einsum needs.
+    Raises MappingError that lists every operation which no array has.
     """
     sizes = _sizes(cascade, extents, hardware)
+    setting = _Setting(
+        cascade=cascade,
+        hardware=hardware,
+        sizes=sizes,
+        arrays=_arrays(cascade, hardware, sizes),
+        resident=resident and len(hardware.memories) > 1,
+    )
     if cascade.iterations:
-        phases = [_fused_phase(cascade, hardware, sizes, resident=resident)]
+        phases = [_fused_phase(setting)]
     else:
-        phases = [_einsum_phase(cascade, e, hardware, sizes, resident=resident) for e in cascade.einsums]
+        phases = [_einsum_phase(einsum, setting) for einsum in cascade.einsums]
     return MappingSpec(
         name="auto",
         title="default mapping",
@@ -49,71 +73,97 @@ def _sizes(cascade: Cascade, extents: Mapping[str, int], hardware: SpatialArray)
     for split in cascade.splits:
         outer, *inner = split.parts
         for part in inner:
-            sizes.setdefault(part, min(rows, sizes[split.rank]))
+            sizes.setdefault(part, _even(sizes[split.rank], rows))
         sizes[outer] = math.ceil(sizes[split.rank] / math.prod(sizes[part] for part in inner))
+    for rank, other in (*cascade.same, *((b, a) for a, b in cascade.same)):
+        if rank not in sizes and other in sizes:
+            sizes[rank] = sizes[other]
     return sizes
 
 
-def _array_for(einsum: Einsum, hardware: SpatialArray, sizes: Mapping[str, int]) -> str:
-    """The array that computes an Einsum in the fewest cycles, the smaller one on a tie."""
+def _even(extent: int, width: int) -> int:
+    """Tile of at most `width` that cuts an extent into the fewest, equally large tiles."""
+    return math.ceil(extent / math.ceil(extent / width))
+
+
+def _arrays(cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int]) -> dict[str, str]:
+    """The array that computes each Einsum in the fewest cycles, the smaller one on a tie."""
+    chosen: dict[str, str] = {}
+    problems: list[Problem] = []
+    for einsum in cascade.einsums:
+        able, refusals = _able(cascade, einsum, hardware, sizes)
+        if able:
+            chosen[einsum.name] = min(able)[2]
+        problems += [] if able else refusals
+    if problems:
+        raise MappingError(*dict.fromkeys(problems))
+    return chosen
+
+
+def _able(
+    cascade: Cascade, einsum: Einsum, hardware: SpatialArray, sizes: Mapping[str, int]
+) -> tuple[list[tuple[float, int, str]], list[Problem]]:
+    """(cycles, PEs, name) of the arrays that can compute an Einsum, and what the others lack."""
     able: list[tuple[float, int, str]] = []
-    refusal: AttnSimError | None = None
+    refusals: list[Problem] = []
     for name, array in hardware.arrays.items():
         try:
-            operations = hardware_operations(einsum, array, array_name=name, hardware=hardware.name)
-        except AttnSimError as error:
-            refusal = error
-            continue
-        able.append((_cycles(einsum, array, operations, sizes), array.pe_count, name))
-    if not able:
-        assert refusal is not None
-        raise refusal
-    return min(able)[2]
+            operations = hardware_operations(
+                einsum, array, array_name=name, hardware=hardware.name, defined=cascade.operators
+            )
+        except MappingError as error:
+            refusals += error.problems
+        else:
+            able.append((_cycles(einsum, array, operations, sizes), array.pe_count, name))
+    return able, refusals
 
 
 def _cycles(einsum: Einsum, array: Array, operations: Sequence[str], sizes: Mapping[str, int]) -> float:
     extents = sorted((sizes[v.upper()] for v in einsum.iteration_ranks), reverse=True)
-    cycles = sum(array.ops[name].cycles for name in operations)
+    cycles = sum(array.ops[name].cycles for name in operations) or 1
     for i, extent in enumerate(extents):
         cycles *= math.ceil(extent / array.shape[i]) if i < len(array.shape) else extent
     return cycles
 
 
 def _laid(einsum: Einsum, array: Array, sizes: Mapping[str, int]) -> list[str]:
-    """Rank variables laid over the array: the largest ones, output ranks first."""
+    """Ranks laid over the array: the largest ones, output ranks first."""
     outputs = set(einsum.output.variables)
     ranked = sorted(einsum.iteration_ranks, key=lambda v: (v not in outputs, -sizes[v.upper()]))
     return [v.upper() for v in ranked if sizes[v.upper()] > 1][: len(array.shape)]
 
 
-def _einsum_phase(
-    cascade: Cascade, einsum: Einsum, hardware: SpatialArray, sizes: Mapping[str, int], *, resident: bool
-) -> Phase:
-    """One Einsum, tiled over its array: [batch, X2, Y1, X1, reduced], X and Y the ranks laid over the array."""
-    name = _array_for(einsum, hardware, sizes)
-    array = hardware.arrays[name]
+def _parts(rank: str, numbers: Iterable[int]) -> list[str]:
+    joint = "_" if rank[-1].isdigit() else ""
+    return [f"{rank}{joint}{number}" for number in numbers]
+
+
+def _einsum_phase(einsum: Einsum, setting: _Setting) -> Phase:
+    """One Einsum, tiled over its array: loops [shared ranks, X2, ranks of Y, Y1, ranks of X, X1, reduced ranks].
+
+    X and Y are the ranks laid over the array, X the smaller one, so that the larger operand is read again least.
+    """
+    sizes, batch = setting.sizes, list(setting.cascade.batch)
+    name = setting.arrays[einsum.name]
+    array = setting.hardware.arrays[name]
     laid = _laid(einsum, array, sizes)
+    x = min(laid, key=lambda rank: sizes[rank], default=None)
+    y = next((rank for rank in laid if rank != x), None)
     split: dict[str, list[str]] = {}
-    tile: dict[str, int | str] = {}
-    order = list(cascade.batch)
-    for i, (rank, width) in enumerate(zip(laid, array.shape, strict=False)):
-        parts = [f"{rank}{k}" for k in ((2, 1, 0) if i == 0 else (1, 0))]
-        split[rank] = parts
-        tile[parts[-1]] = min(width, sizes[rank])
-        if i == 0:
-            tile[parts[1]] = "fit" if resident else 1
-    x, y = ([*laid, None, None])[:2]
-    order += [split[x][0]] if x else []
-    order += [split[y][0]] if y else []
-    order += [split[x][1]] if x else []
-    for variable in einsum.iteration_ranks:
-        rank = variable.upper()
-        if rank in laid or rank in cascade.batch or sizes[rank] <= _REDUCED_TILE:
-            continue
-        split[rank] = [f"{rank}1", f"{rank}0"]
-        tile[f"{rank}0"] = _REDUCED_TILE
-        order.append(f"{rank}1")
-    keep = _resident_inputs(einsum, split, x, y) if resident else {}
+    tile: dict[str, int | str] = dict(setting.inner_parts)
+    for rank, width in zip(laid, array.shape, strict=False):
+        split[rank] = _parts(rank, (2, 1, 0) if rank == x else (1, 0))
+        tile[split[rank][-1]] = _even(sizes[rank], width)
+    if x:
+        tile[split[x][1]] = "fit" if setting.resident else 1
+    rest = [v.upper() for v in einsum.iteration_ranks if v.upper() not in (*laid, *batch)]
+    shared, of_y, of_x = _outer_ranks(einsum, rest, x)
+    reduced = [rank for rank in rest if rank not in (*shared, *of_y, *of_x) and sizes[rank] > _REDUCED_TILE]
+    for rank in reduced:
+        split[rank] = _parts(rank, (1, 0))
+        tile[split[rank][1]] = _even(sizes[rank], _REDUCED_TILE)
+    order = [*batch, *shared, *([split[x][0]] if x else []), *of_y, *([split[y][0]] if y else []), *of_x]
+    order += [*([split[x][1]] if x else []), *(split[rank][0] for rank in reduced)]
     return Phase(
         name=einsum.name,
         split=split,
@@ -121,8 +171,23 @@ def _einsum_phase(
         order=order,
         place={name: [einsum.name]},
         spatial={einsum.name: [split[rank][-1] for rank in laid]},
-        keep={next(iter(hardware.memories)): keep} if keep and len(hardware.memories) > 1 else {},
+        keep=_keep(_resident_inputs(einsum, split, x, y), setting),
     )
+
+
+def _outer_ranks(einsum: Einsum, rest: Sequence[str], x: str | None) -> tuple[list[str], list[str], list[str]]:
+    """Output ranks that are not laid out: those that all operands share, those without X, those in operands with X."""
+    operands = [{v.upper() for v in access.variables} for access in einsum.inputs]
+    outputs = [rank for rank in rest if rank in {v.upper() for v in einsum.output.variables}]
+    shared = [rank for rank in outputs if all(rank in ranks for ranks in operands)]
+    of_x = [r for r in outputs if r not in shared and any(x in ranks and r in ranks for ranks in operands)]
+    return shared, [rank for rank in outputs if rank not in (*shared, *of_x)], of_x
+
+
+def _keep(kept: Mapping[str, str], setting: _Setting) -> dict[str, dict[str, str]]:
+    """Blocks are kept in the outermost memory on the chip; the memories inside it are passed by."""
+    on_chip = list(setting.hardware.memories)[:-1]
+    return {on_chip[-1]: dict(kept)} if kept and setting.resident else {}
 
 
 def _resident_inputs(
@@ -141,43 +206,45 @@ def _resident_inputs(
     return keep
 
 
-def _fused_phase(cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int], *, resident: bool) -> Phase:
-    """All Einsums in one nest: [batch, X2, iterative ranks, other large ranks, X1] with X the widest parallel rank."""
-    array = max(hardware.arrays.values(), key=lambda a: a.pe_count)
-    iterative = [iteration.rank.upper() for iteration in cascade.iterations]
-    inner = {part for s in cascade.splits for part in s.parts[1:]}
-    used = dict.fromkeys(v.upper() for e in cascade.einsums for v in e.iteration_ranks)
-    states = {name for name, _ in cascade.start}
-    state_ranks = {v.upper() for e in cascade.einsums if e.name in states for v in e.output.variables} - set(iterative)
-    free = [r for r in used if r not in iterative and r not in inner and r not in cascade.batch]
-    parallel = [r for r in free if r in state_ranks] or free
-    x = max(parallel, key=lambda r: sizes[r], default=None)
+def _fused_phase(setting: _Setting) -> Phase:
+    """All Einsums in one nest: [batch, X2, iterative ranks, X1] with X the widest rank of the states."""
+    cascade, sizes = setting.cascade, setting.sizes
+    array = max(setting.hardware.arrays.values(), key=lambda a: a.pe_count)
+    iterative = _nested([iteration.rank.upper() for iteration in cascade.iterations], cascade)
+    x = _parallel_rank(setting, iterative)
     split: dict[str, list[str]] = {}
-    tile: dict[str, int | str] = {part: sizes[part] for part in inner}
-    order = list(cascade.batch)
+    tile: dict[str, int | str] = dict(setting.inner_parts)
+    order = [*cascade.batch, *iterative]
+    kept: dict[str, str] = {}
     if x is not None:
-        width = array.shape[-1]
-        split[x] = [f"{x}2", f"{x}1", f"{x}0"]
-        tile |= {f"{x}0": min(width, sizes[x]), f"{x}1": "fit" if resident else 1}
-        order.append(f"{x}2")
-    order += iterative
-    order += [f"{x}1"] if x is not None else []
-    kept = _resident_states(cascade, x, order[len(cascade.batch)], iterative[0]) if resident and x else {}
+        split[x] = _parts(x, (2, 1, 0))
+        tile |= {split[x][2]: _even(sizes[x], array.shape[-1]), split[x][1]: "fit" if setting.resident else 1}
+        order = [*cascade.batch, split[x][0], *iterative, split[x][1]]
+        kept = _resident_states(cascade, x, split[x][0], iterative[0])
     place: dict[str, list[str]] = {}
     for einsum in cascade.einsums:
-        place.setdefault(_array_for(einsum, hardware, {**sizes, **_tile_sizes(tile)}), []).append(einsum.name)
+        place.setdefault(setting.arrays[einsum.name], []).append(einsum.name)
     return Phase(
-        name=cascade.name,
-        split=split,
-        tile=tile,
-        order=order,
-        place=place,
-        keep={next(iter(hardware.memories)): kept} if kept and len(hardware.memories) > 1 else {},
+        name=cascade.name, split=split, tile=tile, order=order, place=place, keep=_keep(kept, setting), in_flight=2
     )
 
 
-def _tile_sizes(tile: Mapping[str, int | str]) -> dict[str, int]:
-    return {part: size for part, size in tile.items() if isinstance(size, int)}
+def _nested(iterative: Sequence[str], cascade: Cascade) -> list[str]:
+    """Iterative ranks from outer to inner: parts of one rank in the order of their split."""
+    parts = [part for split in cascade.splits for part in split.parts]
+    return sorted(iterative, key=lambda rank: parts.index(rank) if rank in parts else -1)
+
+
+def _parallel_rank(setting: _Setting, iterative: Sequence[str]) -> str | None:
+    """The widest rank of the states that is not iterative; else the widest of all; None when there is none."""
+    cascade = setting.cascade
+    states = {name for name, _ in cascade.start}
+    used = dict.fromkeys(v.upper() for e in cascade.einsums for v in e.iteration_ranks)
+    state_ranks = {v.upper() for e in cascade.einsums if e.name in states for v in e.output.variables}
+    taken = {*iterative, *setting.inner_parts, *cascade.batch}
+    free = [rank for rank in used if rank not in taken]
+    parallel = [rank for rank in free if rank in state_ranks] or free
+    return max(parallel, key=lambda rank: setting.sizes[rank], default=None)
 
 
 def _resident_states(cascade: Cascade, x: str, outer: str, iterative: str) -> dict[str, str]:

@@ -25,7 +25,10 @@ Found = Iterator[tuple[str, str, str]]
 
 
 def require_legal(step: Step, mapping: MappingSpec, hardware: SpatialArray) -> None:
-    """Raise MappingError with all contradictions between a mapping and the cascade and hardware that it is used with."""
+    """Raise MappingError with all contradictions between a mapping and the cascade and hardware it is used with."""
+    stranger = _stranger(step.cascade, mapping)
+    if stranger is not None:
+        raise MappingError(stranger)
     problems = [problem_at(mapping, "phases", what, remedy) for what, remedy in _cover(step.cascade, mapping)]
     for position, phase in enumerate(mapping.phases):
         found = [*_names(step.cascade, phase, hardware), *_loops(step.cascade, phase), *_layout(step.cascade, phase)]
@@ -49,15 +52,21 @@ def _cover(cascade: Cascade, mapping: MappingSpec) -> Iterator[tuple[str, str]]:
     missing = [name for name in names if name not in placed]
     if missing:
         what = f"mapping {mapping.name} places no {', '.join(missing)} of cascade {cascade.name}"
-        yield what, _written_for(mapping, cascade) or "add them to `place` of a phase"
+        yield what, "add them to `place` of a phase"
     for name in dict.fromkeys(name for name in placed if placed.count(name) > 1):
         yield f"Einsum {name} is placed {placed.count(name)} times", "place it once"
 
 
-def _written_for(mapping: MappingSpec, cascade: Cascade) -> str:
-    """A hint for a mapping that was written for another cascade."""
-    target = mapping.target.cascade
-    return "" if target == cascade.name else f"the mapping is written for cascade {target}: name a mapping for this one"
+def _stranger(cascade: Cascade, mapping: MappingSpec) -> Problem | None:
+    """The one problem of a mapping that was plainly written for another cascade: it places more strangers than not."""
+    placed = [name for phase in mapping.phases for names in phase.place.values() for name in names]
+    names = {einsum.name for einsum in cascade.einsums}
+    strange = [name for name in placed if name not in names]
+    if 2 * len(strange) <= len(placed):
+        return None
+    what = f"mapping {mapping.name} places {', '.join(strange)}, which cascade {cascade.name} does not have"
+    remedy = f"it is written for cascade {mapping.target.cascade}: name a mapping for {cascade.name}, or none"
+    return problem_at(mapping, "for", what, remedy)
 
 
 def _names(cascade: Cascade, phase: Phase, hardware: SpatialArray) -> Found:
@@ -134,6 +143,11 @@ def _tiles(phase: Phase, hardware: SpatialArray) -> Found:
         if array is None or SHAPE_WORDS[word] >= len(array.shape):
             words = (f"{a}.{w}" for a, s in hardware.arrays.items() for w in _words(len(s.shape)))
             yield f"tile.{part}", f"{value} is no size of {hardware.name}", suggest(str(value), tuple(words))
+    fitted = [part for part, value in phase.tile.items() if value == "fit"]
+    for part in (part for part in fitted if part not in phase.order):
+        yield f"tile.{part}", "only a loop of the order can be fitted", suggest(part, tuple(phase.order))
+    if len(fitted) > 1:
+        yield "tile", f"{' and '.join(fitted)} are to be fitted", "fit one and give the other a size"
     for array_name, names in phase.place.items():
         rank_count = len(hardware.arrays[array_name].shape) if array_name in hardware.arrays else 2
         for name in (n for n in names if len(phase.spatial.get(n, ())) > rank_count):

@@ -23,7 +23,7 @@ def require_live_values_held(
     blocks: Mapping[str, Mapping[str, frozenset[str]]],
     hardware: SpatialArray,
 ) -> None:
-    """Raise MappingError for each value inside the phase that a later pass reads and that no memory keeps."""
+    """Raise MappingError for each value in the phase that a later pass reads and that no memory keeps."""
     problems = []
     by_name = {stage.einsum.name: stage for stage in stages}
     for position, loop in enumerate(space.loops):
@@ -59,7 +59,7 @@ def _reduces(stage: Stage, space: Space, part: str) -> bool:
 def _read_later(
     stage: Stage, by_name: Mapping[str, Stage], space: Space, numbers: Mapping[str, int], part: str
 ) -> list[str]:
-    """Tensors of the phase that vary along the loop and that a stage reads in a later pass than that which made them."""
+    """Tensors of the phase that vary along the loop and that a stage reads in a later pass than that of their maker."""
     return [
         access.tensor
         for access in stage.einsum.inputs
