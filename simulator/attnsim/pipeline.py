@@ -47,7 +47,7 @@ class Request:
     extents: Mapping[str, int] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     fill_drain: str | None = None
-    register_files: str = "artifact"
+    register_files: str | None = None
     engine: str = "fast"
 
 
@@ -131,6 +131,7 @@ def make_plan(request: Request) -> Plan:
     workload = _workload(request, model, load_cascade(cascade_name))
     _require_known(request.extents, workload, model)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
+    default_files = mapping.register_file_energy if mapping else "full"
     default_fill = mapping.fill_drain if mapping else "ideal"
     files = {"hardware": find("hardware", hardware_name), "cascade": find("cascade", cascade_name)}
     files |= {"model": find("model", request.model)} if request.model else {}
@@ -140,7 +141,9 @@ def make_plan(request: Request) -> Plan:
         workload=workload,
         hardware=hardware,
         mappings=mappings,
-        assumptions=Assumptions(fill_drain=request.fill_drain or default_fill, register_files=request.register_files),
+        assumptions=Assumptions(
+            fill_drain=request.fill_drain or default_fill, register_files=request.register_files or default_files
+        ),
         files=files,
     )
 

@@ -125,7 +125,7 @@ def request_of(run: RunRequest) -> Request:
         batch=run.batch,
         overrides=tuple(f"{path}={value}" for path, value in run.set.items()),
         fill_drain=run.fill_drain,
-        register_files=run.register_file_energy or "artifact",
+        register_files=run.register_file_energy,
     )
 
 

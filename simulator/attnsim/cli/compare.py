@@ -18,7 +18,7 @@ def compare(
     extent: inputs.ExtentOption = None,
     set_: inputs.SetOption = None,
     fill_drain: inputs.FillDrainOption = None,
-    register_file_energy: inputs.RegisterFileOption = "artifact",
+    register_file_energy: inputs.RegisterFileOption = None,
     engine: inputs.EngineOption = "fast",
     json: inputs.JsonOption = False,
 ) -> Answer:

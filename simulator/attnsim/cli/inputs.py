@@ -74,10 +74,10 @@ FillDrainOption = Annotated[
     ),
 ]
 RegisterFileOption = Annotated[
-    RegisterFileEnergy,
+    RegisterFileEnergy | None,
     typer.Option(
         "--register-file-energy",
-        help="count one register file, as the FuseMax artifact does, or all of them",
+        help="count one register file, as the FuseMax artifact does, or all of them; the mapping's own if left out",
         rich_help_panel=_HOW,
     ),
 ]

@@ -17,7 +17,7 @@ def run(
     extent: inputs.ExtentOption = None,
     set_: inputs.SetOption = None,
     fill_drain: inputs.FillDrainOption = None,
-    register_file_energy: inputs.RegisterFileOption = "artifact",
+    register_file_energy: inputs.RegisterFileOption = None,
     engine: inputs.EngineOption = "fast",
     json: inputs.JsonOption = False,
 ) -> Answer:

@@ -2,8 +2,8 @@
 
 A greedy schedule may repeat after a period longer than exact folding looks for. Its growth with each loop is still
 constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3). So each loop is cut to a
-window that holds whole periods of the common lengths, and the mean growth over the window is extended to the whole nest.
-Two windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
+window that holds whole periods of the common lengths, and the mean growth over it is extended to the whole nest. Two
+windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Assumptions:
     """Switches. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`."""
 
     fill_drain: str = "ideal"
-    register_files: str = "artifact"
+    register_files: str = "full"
 
 
 class Bound:

@@ -88,8 +88,8 @@ class Mapping(FileSpec):
     """A mapping: either phases, or a list of choices between other mappings by extent.
 
     companions: cascade -> mapping for the other steps of a layer. compound_ops: whether the operators of one map
-    expression occupy a PE one after the other or as a pipeline. remainder: what happens when a tile does not divide an
-    extent. uncounted: functional units whose energy the published artifact leaves out (only in artifact accounting).
+    expression occupy a PE one after the other or as a pipeline. register_file_energy: accesses of the register files of all
+    PEs, or of one PE as FuseMax's artifact counts them. remainder: what happens when a tile does not divide an extent. uncounted: functional units whose energy the published artifact leaves out (only in artifact accounting).
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -102,6 +102,7 @@ class Mapping(FileSpec):
     companions: dict[str, str] = Field(default_factory=dict)
     compound_ops: Literal["sequential", "pipelined"] = "sequential"
     fill_drain: Literal["ideal", "modeled"] = "ideal"
+    register_file_energy: Literal["artifact", "full"] = "full"
     remainder: Literal["reject", "pad"] = "reject"
     uncounted: list[str] = Field(default_factory=list)
     phases: list[Phase] = Field(default_factory=list)
