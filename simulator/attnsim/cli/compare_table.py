@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attnsim.cli.lengths import show_length
-from attnsim.cli.tables import percent, render, seconds, share_list, table
+from attnsim.cli.tables import percent, render, seconds, table
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.pipeline import Request, Run
 from attnsim.results import JsonObject, result_json
@@ -21,7 +21,7 @@ LEFT = ("model", "hardware", "mapping", "limited by")
 def compare_table(results: Results) -> str:
     """The results as a table, and below it why some have none."""
     arrays = _arrays(results)
-    headings = (*COLUMNS[:6], *(f"{name} used" for name in arrays), *COLUMNS[6:])
+    headings = (*COLUMNS[:6], *(f"{name.removeprefix('array_')} used" for name in arrays), *COLUMNS[6:])
     first = _first(results)
     rows = [_row(request, result, first.get(_key(request)), arrays) for request, result in results]
     misfits = [str(result) for _, result in results if isinstance(result, Infeasible)]
@@ -62,7 +62,7 @@ def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: 
         in_binary_units(metrics.bytes["dram"]) if "dram" in metrics.bytes else "",
         in_units(metrics.total_energy_j, "J"),
         f"{relative['energy_ratio']:.3f}" if relative else "",
-        share_list(metrics.bottleneck),
+        f"{metrics.limiter} {percent(metrics.bottleneck[metrics.limiter])}",
     ]
 
 

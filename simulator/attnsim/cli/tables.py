@@ -1,4 +1,4 @@
-"""Rich tables as text, as wide as the terminal, in plain characters where nobody looks at one."""
+"""Rich tables as text, as wide as the terminal but never cut, in plain characters where nobody looks at one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 PIPE_WIDTH = 200
+LEAST_WIDTH = 120
 
 
 def render(*parts: RenderableType) -> str:
@@ -22,7 +23,7 @@ def render(*parts: RenderableType) -> str:
     from rich.console import Console
 
     seen = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if seen else PIPE_WIDTH
+    width = max(shutil.get_terminal_size().columns, LEAST_WIDTH) if seen else PIPE_WIDTH
     page = io.StringIO()
     console = Console(file=page, width=width, force_terminal=seen, highlight=False, markup=False)
     for part in parts:
@@ -51,7 +52,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Seque
     columns = [place for place in range(len(headings)) if any(len(row) > place and row[place] for row in kept)]
     shown = Table(box=None, padding=(0, 2, 0, 0))
     for place in columns:
-        shown.add_column(headings[place], justify="left" if headings[place] in left else "right")
+        shown.add_column(headings[place], justify="left" if headings[place] in left else "right", no_wrap=True)
     for row in kept:
         shown.add_row(*(row[place] if place < len(row) else "" for place in columns))
     return shown
