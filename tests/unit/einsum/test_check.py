@@ -152,6 +152,11 @@ def test_a_circle_inside_one_step_is_one_even_along_an_iterative_rank() -> None:
     assert problems(lines, keys="iterate: M\nstart: {X: 0}")[0].startswith("X, Y need each other: a circle")
 
 
+def test_a_state_is_not_read_before_it_exists() -> None:
+    lines = "S[m] = Q[e,p] * K[e,m]\nX[m] = X[m+1] + S[m]\nZ = X[m]"
+    assert problems(lines, keys="iterate: M")[0].startswith("X needs itself: a circle")
+
+
 def test_all_problems_come_together_in_the_order_of_the_file(golden: Callable[[str, str], None]) -> None:
     lines = "\n".join(
         (

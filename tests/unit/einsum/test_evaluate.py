@@ -109,6 +109,11 @@ def test_a_neighbour_inside_a_tile_does_not_lie_in_the_next_tile() -> None:
     assert shown(run("Z[m1,m0] = X[m1,m0+1] * X[m1,m0]", "X[m]", {"X": X}, SPLIT, M0=2)) == [2, None, 12, None]
 
 
+def test_places_beyond_a_rank_are_absent_even_if_no_tensor_has_them_all() -> None:
+    values = {"C": [1.0, 10.0], "D": [1.0, 2.0]}
+    assert shown(run("Z[m1] = C[m1] * D[m0]", "C[m1], D[m0]", values, SPLIT, M=3, M0=2)) == [3.0, 10.0]
+
+
 def test_a_rank_splits_into_three_parts() -> None:
     keys = "split: {M: [M2, M1, M0]}"
     points = run("Z[m2] = X[m2,m1,m0] where m > 0", "X[m]", {"X": range(9)}, keys, M=9, M1=2, M0=2)
@@ -167,6 +172,8 @@ def test_an_operator_of_ones_own_may_use_an_earlier_one() -> None:
 def test_lines_may_stand_in_any_order() -> None:
     lines = "Z[m] = B[m] + R[m]\nB[m] = 2 * A[m]\nR[m+1] = R[m] + A[m]\nA[m] = 3 * X[m]"
     assert shown(run(lines, "X[m]", {"X": X}, ITERATION)) == [6, 15, 27, 42]
+    states = "Z[m] = R[m+1]\nR[m+1] = R[m] + X[m]"
+    assert shown(run(states, "X[m]", {"X": X}, ITERATION)) == [1, 3, 6, 10]
 
 
 def test_an_open_constant_is_bound_with_the_extents() -> None:
