@@ -21,7 +21,7 @@ setup: $(DEV) ## make .venv with everything, tools for development included
 
 demo: $(RUNTIME) ## FuseMax against FLAT and unfused attention on four models, 1K to 1M tokens
 	@$(BIN)/attnsim compare --model bert,trxl,t5,xlm --mapping unfused,flat,cascade,architecture,binding \
-	  --seq-len 1K,4K,16K,64K,256K,1M --batch 64 --scope attention
+	  --seq-len 1K,4K,16K,64K,256K,1M --batch 64 --scope attention --published fusemax
 	@$(BIN)/attnsim validate fusemax
 
 test: $(DEV) ## all tests

@@ -20,6 +20,7 @@ def compare(
     fill_drain: inputs.FillDrainOption = None,
     register_file_energy: inputs.RegisterFileOption = None,
     engine: inputs.EngineOption = "fast",
+    published: inputs.PublishedOption = None,
     json: inputs.JsonOption = False,
 ) -> Answer:
     """Compare mappings, hardware, models and lengths; speedups are relative to the first hardware and mapping."""
@@ -50,7 +51,13 @@ def compare(
         for one_mapping in _names(mapping, "--mapping")
     ]
     results = [(request, simulate(request)) for request in track(requests, "simulating")]
-    return Answer(text=json_text(compare_json(results)) if json else compare_table(results))
+    if json:
+        return Answer(text=json_text(compare_json(results)))
+    if published is not None:
+        from attnsim.cli.published import published_table
+
+        return Answer(text=published_table(results, published))
+    return Answer(text=compare_table(results))
 
 
 def _names(text: str | None, option: str) -> tuple[str | None, ...]:

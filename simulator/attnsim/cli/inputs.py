@@ -84,4 +84,10 @@ RegisterFileOption = Annotated[
 EngineOption = Annotated[
     Engine, typer.Option("--engine", help="compiled, or the SimPy one that defines it", rich_help_panel=_HOW)
 ]
+PublishedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--published", metavar="DATASET", help="show the dataset's published values and the errors beside ours"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON in SI units")]

@@ -18,12 +18,12 @@ PIPE_WIDTH = 200
 LEAST_WIDTH = 120
 
 
-def render(*parts: RenderableType) -> str:
-    """The parts below one another as text; colours only for a terminal, and whole lines for a pipe."""
+def render(*parts: RenderableType, least_width: int = LEAST_WIDTH) -> str:
+    """The parts below one another as text of at least that width; colours only for a terminal, whole lines for a pipe."""
     from rich.console import Console
 
     seen = sys.stdout.isatty()
-    width = max(shutil.get_terminal_size().columns, LEAST_WIDTH) if seen else PIPE_WIDTH
+    width = max(shutil.get_terminal_size().columns if seen else PIPE_WIDTH, least_width)
     page = io.StringIO()
     console = Console(file=page, width=width, force_terminal=seen, highlight=False, markup=False)
     for part in parts:
