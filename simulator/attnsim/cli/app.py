@@ -11,6 +11,7 @@ from attnsim.cli.analyse import analyse
 from attnsim.cli.answer import Answer
 from attnsim.cli.compare import compare
 from attnsim.cli.listing import list_specs
+from attnsim.cli.report import report
 from attnsim.cli.run import run
 from attnsim.cli.schema import schema
 from attnsim.cli.show import show
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "compare": compare,
     "trace": trace,
     "validate": validate,
+    "report": report,
     "schema": schema,
 }
 

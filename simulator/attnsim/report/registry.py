@@ -1,0 +1,35 @@
+"""Every report: how its numbers are collected, and how page and figures are made from them. One row a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from attnsim.report import fusemax
+from attnsim.report.tables import Tables
+from attnsim.validate import Track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A report. `collect` simulates; `page` (markdown) and `figures` (svg by name) only show what was collected."""
+
+    name: str
+    title: str
+    says: str
+    collect: Callable[[Track], Tables]
+    page: Callable[[Tables], str]
+    figures: Callable[[Tables], Mapping[str, str]]
+
+
+_ALL = (
+    Report(
+        name="fusemax",
+        title="FuseMax on a spatial array",
+        says="five mappings of attention, four models, 1K to 1M tokens, with the published values",
+        collect=fusemax.collect,
+        page=fusemax.page,
+        figures=fusemax.figures,
+    ),
+)
+REPORTS: dict[str, Report] = {report.name: report for report in _ALL}
