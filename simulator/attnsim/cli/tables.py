@@ -19,7 +19,7 @@ LEAST_WIDTH = 120
 
 
 def render(*parts: RenderableType, least_width: int = LEAST_WIDTH) -> str:
-    """The parts below one another as text of at least that width; colours only for a terminal, whole lines for a pipe."""
+    """The parts below one another as text of at least that width; colours only for a terminal."""
     from rich.console import Console
 
     seen = sys.stdout.isatty()
