@@ -44,7 +44,8 @@ class FoldedResult:
 
     `exact`: the numbers are those of the full simulation, as far as the checks of this module can tell. Otherwise the
     makespan is an estimate, and `error_bound_ps` is what it changed by at the last refinement or, if more, what the
-    fastest growing resource could add. `simulated_trips` is the largest nest that was simulated.
+    fastest growing resource could add: the order of its error, not a proven bound. `simulated_trips` is the largest
+    nest that was simulated.
     """
 
     makespan_ps: int
@@ -106,33 +107,34 @@ class Lab:
         return self.full_tasks <= self.max_tasks
 
 
-def run_folded(program: FoldedProgram, *, max_tasks: int = MAX_TASKS, engine: str = "fast") -> FoldedResult:
+def run_folded(
+    program: FoldedProgram, *, max_tasks: int = MAX_TASKS, small_tasks: int = SMALL_TASKS, engine: str = "fast"
+) -> FoldedResult:
     """Makespan and busy times of a whole loop nest, simulated whole when it is small and folded when it is not.
 
     Args:
         program: The nest.
         max_tasks: No graph with more tasks is simulated.
+        small_tasks: A nest of so many tasks is simulated whole without trying to fold it.
         engine: `fast` or `reference`.
 
     Raises:
         SimulationError: when the nest gets stuck.
     """
     lab = Lab(program, max_tasks, engine)
-    if lab.full_tasks <= SMALL_TASKS or all(trip <= FIRST_BASE for trip in program.trips):
+    if lab.full_tasks <= small_tasks or all(trip <= FIRST_BASE for trip in program.trips):
         return _whole(lab)
+    tried: list[tuple[list[Cut], Extension]] = []
     base = FIRST_BASE
-    earlier: Extension | None = None
-    while True:
-        cuts = _cuts(lab, base)
-        if cuts is None:
-            return _whole(lab) if lab.can_do_all else _estimate(lab, base, earlier)
+    cuts = _cuts(lab, base)
+    while cuts is not None and any(cut.period for cut in cuts):
         extension = _extend(lab, cuts)
         if extension.excess_ps == 0 and _probe_holds(lab, cuts):
             return _result(lab, extension, cuts, exact=True)
-        earlier = extension
-        if not any(cut.period for cut in cuts):
-            return _whole(lab)
+        tried.append((cuts, extension))
         base = 2 * max(cut.base for cut in cuts if cut.period)
+        cuts = _cuts(lab, base)
+    return _whole(lab) if cuts is not None or lab.can_do_all else _estimate(lab, base, tried)
 
 
 def _cuts(lab: Lab, base: int) -> list[Cut] | None:
@@ -251,7 +253,7 @@ def _probe_holds(lab: Lab, cuts: Sequence[Cut]) -> bool:
         for cut, trip in zip(cuts, lab.program.trips, strict=True)
     )
     if not lab.affords(probe):
-        return lab.full_tasks > lab.max_tasks
+        return False
     return _extended(lab, cuts, probe) == lab.at(probe).values
 
 
@@ -261,16 +263,16 @@ def _whole(lab: Lab) -> FoldedResult:
     return _result(lab, extension, [Cut(base=trip) for trip in trips], exact=True)
 
 
-def _estimate(lab: Lab, base: int, earlier: Extension | None) -> FoldedResult:
-    """The extension from the largest cuts that can be afforded, though the growth is not steady there."""
+def _estimate(lab: Lab, base: int, tried: list[tuple[list[Cut], Extension]]) -> FoldedResult:
+    """The extension from the last cuts that were found or, if there are none, from the largest that can be afforded."""
     trips = lab.program.trips
     while base > 1 and lab.program.tasks(tuple(min(trip, base + 1) for trip in trips)) > lab.max_tasks:
         base //= 2
-    cuts = [Cut(base=min(trip, base), period=int(trip > base)) for trip in trips]
-    extension = _extend(lab, cuts)
-    before = earlier or _extend(lab, [Cut(base=max(cut.base // 2, 1), period=1) for cut in cuts])
-    moved = abs(before.last_end_ps - extension.last_end_ps)
-    return _result(lab, extension, cuts, exact=False, error_bound_ps=max(moved, extension.excess_ps))
+    smaller, larger = ([Cut(base=min(t, b), period=int(t > b)) for t in trips] for b in (max(base // 2, 1), base))
+    tried = [(smaller, _extend(lab, smaller)), *(tried or [(larger, _extend(lab, larger))])]
+    (_, before), (cuts, last) = tried[-2:]
+    moved = abs(before.last_end_ps - last.last_end_ps)
+    return _result(lab, last, cuts, exact=False, error_bound_ps=max(moved, last.excess_ps))
 
 
 def _result(
