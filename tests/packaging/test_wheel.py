@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -18,14 +19,30 @@ SHIPPED = {
 }
 
 
+RUN_FROM = """
+import sys
+sys.meta_path[:] = [finder for finder in sys.meta_path if "Redirecting" not in str(finder)]  # no editable installs
+sys.path.insert(0, sys.argv[1])
+import attnsim.cli
+print(attnsim.cli.__file__, file=sys.stderr)
+sys.exit(attnsim.cli.main(sys.argv[2:]))
+"""
+
+
 @pytest.fixture(scope="module")
-def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Names of the files in a freshly built wheel."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A freshly built wheel."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     done = subprocess.run(build, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = folder.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def contents(wheel: Path) -> set[str]:
+    """Names of the files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
 
@@ -56,3 +73,15 @@ def test_nothing_is_shipped_that_the_checkout_lacks(contents: set[str]) -> None:
 def test_the_command_is_installed(contents: set[str]) -> None:
     assert any(name.endswith(".dist-info/entry_points.txt") for name in contents)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in contents)
+
+
+def test_what_is_installed_runs_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    call = ["run", "--model", "bert", "--seq-len", "1K", "--batch", "1", "--mapping", "binding", "--json"]
+    call += ["--engine", "reference"]  # it needs no compilation
+    command = [sys.executable, "-c", RUN_FROM, str(tmp_path), *call]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(str(tmp_path))
+    assert json.loads(done.stdout)["latency_s"] > 0
