@@ -21,7 +21,6 @@ SHIPPED = {
 
 RUN_FROM = """
 import sys
-sys.meta_path[:] = [finder for finder in sys.meta_path if "Redirecting" not in str(finder)]  # no editable installs
 sys.path.insert(0, sys.argv[1])
 import attnsim.cli
 print(attnsim.cli.__file__, file=sys.stderr)
