@@ -140,11 +140,10 @@ def _round(
     graph: nx.DiGraph[Node], order: list[Node], state: frozenset[Node], visits: tuple[int, ...], rank: str
 ) -> frozenset[Node]:
     done = set(state)
-    for visited in visits:
-        for node in order:
-            here = dict(node[1]).get(rank, visited) == visited
-            if here and node not in done and all(needed in done for needed in graph.predecessors(node)):
-                done.add(node)
+    for visited, node in product(visits, order):
+        here = dict(node[1]).get(rank, visited) == visited
+        if here and node not in done and all(needed in done for needed in graph.predecessors(node)):
+            done.add(node)
     return frozenset(done)
 
 

@@ -39,11 +39,11 @@ def ways(
 ) -> dict[Variables, list[tuple[int, Positions]]]:
     """The sets of variables with which the operation moves along the rank, each with the reads that do so."""
     found: dict[Variables, list[tuple[int, Positions]]] = {}
-    for read, place in enumerate(operation.reads):
-        for positions in sorted(carried.get(place.tensor, ())):
-            carriers = [place.coordinates[at].carriers for at in positions]
-            if all(carriers):
-                found.setdefault(frozenset().union(*carriers), []).append((read, positions))
+    reads = ((n, place, at) for n, place in enumerate(operation.reads) for at in sorted(carried.get(place.tensor, ())))
+    for read, place, positions in reads:
+        carriers = [place.coordinates[at].carriers for at in positions]
+        if all(carriers):
+            found.setdefault(frozenset().union(*carriers), []).append((read, positions))
     return found
 
 

@@ -95,9 +95,8 @@ def _ancestors(points: tuple[Point, ...], elements: int) -> tuple[int, ...]:
     ancestors = []
     for number, point in enumerate(points):
         mine = 0
-        for element in point.reads:
-            if element >= 0:
-                mine |= behind[element]
+        for element in (element for element in point.reads if element >= 0):
+            mine |= behind[element]
         ancestors.append(mine)
         for element in point.writes:
             behind[element] |= mine | (1 << number)

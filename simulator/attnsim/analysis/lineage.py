@@ -30,17 +30,18 @@ def lineage(graph: Dependence, leaves: tuple[str, ...]) -> Lineage:
     carried = carried_positions(instance, own)
     below: dict[tuple[int, Positions], int] = defaultdict(int)
     fibers: dict[tuple[int, Variables], int] = {}
-    for number, point in enumerate(graph.points):
-        operation = instance.operations[point.operation]
-        for variables, sources in ways(operation, carried).items():
-            bits = 0
-            for read, positions in sources:
-                bits |= _stands_for(graph, point.reads[read], positions, own, below)
-            fibers[number, variables] = bits
-            arrives = arrival(operation, variables)
-            if arrives:
-                for element in point.writes:
-                    below[element, arrives] |= bits
+    moves = [ways(operation, carried) for operation in instance.operations]
+    steps = (
+        (number, point, way) for number, point in enumerate(graph.points) for way in moves[point.operation].items()
+    )
+    for number, point, (variables, sources) in steps:
+        bits = 0
+        for read, positions in sources:
+            bits |= _stands_for(graph, point.reads[read], positions, own, below)
+        fibers[number, variables] = bits
+        arrives = arrival(instance.operations[point.operation], variables)
+        for element in point.writes if arrives else ():
+            below[element, arrives] |= bits
     return Lineage(fibers=fibers, masks=_masks(graph, own))
 
 

@@ -77,13 +77,9 @@ def with_tilings(cascade: Cascade) -> Cascade:
 
 def _tilings(cascade: Cascade, tensor: str, ranks: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, str]]]:
     read = (access for einsum in cascade.einsums for access in einsum.inputs if access.tensor == tensor)
-    for access in read:
-        if len(access.indices) != len(ranks):
-            continue
-        for index, rank in zip(access.indices, ranks, strict=True):
-            parts = _tiles(index)
-            if parts:
-                yield rank, parts
+    for access in (access for access in read if len(access.indices) == len(ranks)):
+        pairs = zip(access.indices, ranks, strict=True)
+        yield from ((rank, parts) for index, rank in pairs if (parts := _tiles(index)))
 
 
 def _tiles(index: Index) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from attnsim.analysis.footprint import Footprint
 from attnsim.analysis.ops import EinsumOps, is_multiply_accumulate
@@ -68,11 +69,12 @@ def _fused(shape: _Shape) -> Iterator[FusedSchedule]:
     """Every pair of a rank to tile and a rank to stream along, with what crosses sweeps kept and spilled."""
     split_parts = {part for split in shape.cascade.splits for part in split.parts}
     ranks = [rank for rank in shape.passes if rank not in split_parts]
-    for tiled in ["", *(rank for rank in ranks if _can_tile(shape, rank))]:
-        for streamed in ["", *(rank for rank in ranks if rank != tiled)]:
+    tiles = ["", *(rank for rank in ranks if _can_tile(shape, rank))]
+    for tiled, streamed in product(tiles, ["", *ranks]):
+        if tiled != streamed or not tiled:
             yield _schedule(shape, tiled, streamed, spills=False)
-            if streamed in shape.live:
-                yield _schedule(shape, tiled, streamed, spills=True)
+        if tiled != streamed and streamed in shape.live:
+            yield _schedule(shape, tiled, streamed, spills=True)
 
 
 def _can_tile(shape: _Shape, rank: str) -> bool:

@@ -50,13 +50,11 @@ def tied_ranks(cascade: Cascade) -> tuple[frozenset[str], ...]:
 
 def _ties(cascade: Cascade) -> Iterator[tuple[str, str]]:
     yield from cascade.same
-    for einsum in cascade.einsums:
-        for access in einsum.inputs:
-            for index, group in align(cascade, access):
-                yield from _tie(cascade, index, group)
-        for condition in einsum.conditions:
-            ranks = [*_compared(cascade, condition.left), *_compared(cascade, condition.right)]
-            yield from pairwise(ranks)
+    for access in (access for einsum in cascade.einsums for access in einsum.inputs):
+        for index, group in align(cascade, access):
+            yield from _tie(cascade, index, group)
+    for condition in (condition for einsum in cascade.einsums for condition in einsum.conditions):
+        yield from pairwise([*_compared(cascade, condition.left), *_compared(cascade, condition.right)])
 
 
 def _tie(cascade: Cascade, index: Index, group: tuple[str, ...]) -> Iterator[tuple[str, str]]:

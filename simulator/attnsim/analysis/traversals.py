@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from attnsim.analysis.carriers import Variables
 from attnsim.analysis.dependence import Dependence
@@ -133,9 +134,8 @@ def pass_levels(found: tuple[Traversal, ...], graph: Dependence, slack: int) -> 
 
 def _register(readers: Readers, lines: Lines, count: int) -> None:
     for point, line in lines.items():
-        for element in _bits(line):
-            for level in range(1, count + 1):
-                readers[element, level] |= 1 << point
+        for element, level in product(_bits(line), range(1, count + 1)):
+            readers[element, level] |= 1 << point
 
 
 def _forced_level(lines: Lines, graph: Dependence, readers: Readers, slack: int) -> int:
