@@ -22,6 +22,7 @@ from attnsim.taskgraph import TaskGraph
 MAX_TASKS = 200_000
 SMALL_TASKS = 1500
 FIRST_BASE = 2
+FAR_PERIODS = 12
 PERIODS = (1, 2, 3)
 
 
@@ -129,7 +130,7 @@ def run_folded(
     cuts = _cuts(lab, base)
     while cuts is not None and any(cut.period for cut in cuts):
         extension = _extend(lab, cuts)
-        if extension.excess_ps == 0 and _probe_holds(lab, cuts):
+        if extension.excess_ps == 0 and _probes_hold(lab, cuts):
             return _result(lab, extension, cuts, exact=True)
         tried.append((cuts, extension))
         base = 2 * max(cut.base for cut in cuts if cut.period)
@@ -223,38 +224,43 @@ def _extend(lab: Lab, cuts: Sequence[Cut]) -> Extension:
 
 
 def _excess(lab: Lab, cuts: Sequence[Cut], values: tuple[int, ...]) -> int:
-    """By how much a resource that grows faster than the one of its island that ends last may exceed it; 0: by none.
+    """By how much what grows faster than the resource of its island that ends last may exceed it; 0: by nothing.
 
-    What follows the last task of a resource takes at most as long as the nest with one trip of each loop. No resource
-    may have more work than time either.
+    What may grow faster is the last end of another resource or the work that each instance of it has. What follows the
+    last task of a resource takes at most as long as the nest with one trip of each loop.
     """
     seen = lab.at(tuple(cut.base for cut in cuts))
     drain = max(lab.at(tuple(1 for _ in cuts)).last_end_ps)
-    rows_in_all = len(seen.names)
-    served = values[2 * rows_in_all :]
-    ends = values[:rows_in_all]
-    excess = max(-(-work // room) for work, room in zip(served, seen.room, strict=True)) - max(ends)
+    rows = len(seen.names)
+    lines = [(seen.islands[row], seen.last_end_ps[row], values[row]) for row in range(rows)]
+    for row, count in enumerate(seen.instances):
+        lines.append((seen.islands[row], seen.busy_ps[row] // count, values[rows + row] // count))
+    excess = 0
     for island in set(seen.islands):
-        rows = [row for row, number in enumerate(seen.islands) if number == island]
-        leader = max(rows, key=lambda row: seen.last_end_ps[row])
-        growth = values[leader] - seen.last_end_ps[leader]
-        fast = [row for row in rows if values[row] - seen.last_end_ps[row] > growth]
-        excess = max(excess, *(values[row] + drain - values[leader] for row in fast), 0)
+        _, leader, leader_last = max(line for line in lines[:rows] if line[0] == island)
+        fast = [last for number, first, last in lines if number == island and last - first > leader_last - leader]
+        excess = max(excess, *(last + drain - leader_last for last in fast), 0)
     return excess
 
 
-def _probe_holds(lab: Lab, cuts: Sequence[Cut]) -> bool:
-    """Whether the extension foretells a nest far outside of the box, with every cut loop about twice as long.
+def _probes_hold(lab: Lab, cuts: Sequence[Cut]) -> bool:
+    """Whether the extension foretells nests far outside of the box: each loop far longer, and all twice as long.
 
-    Each loop alone has been tested where the others are short; what they do to each other shows here.
+    A change that the cuts were too short to show, such as a buffer that takes many trips to fill, shows here, and so
+    does what the loops do to each other.
     """
-    probe = tuple(
-        min(cut.base + cut.period * -(-cut.base // cut.period), trip) if cut.period else cut.base
-        for cut, trip in zip(cuts, lab.program.trips, strict=True)
-    )
-    if not lab.affords(probe):
+    steps = [-(-cut.base // cut.period) if cut.period else 0 for cut in cuts]
+    far = [[FAR_PERIODS * (loop == other) for other in range(len(cuts))] for loop in range(len(cuts))]
+    probes = [_stretched(lab, cuts, counts) for counts in (steps, *far)]
+    if not all(lab.affords(probe) for probe in probes):
         return False
-    return _extended(lab, cuts, probe) == lab.at(probe).values
+    return all(_extended(lab, cuts, probe) == lab.at(probe).values for probe in probes)
+
+
+def _stretched(lab: Lab, cuts: Sequence[Cut], periods: Sequence[int]) -> Trips:
+    """The nest with so many periods more of each loop than its cut has, at most the whole loop."""
+    stretched = (cut.base + count * cut.period for cut, count in zip(cuts, periods, strict=True))
+    return tuple(min(count, trip) for count, trip in zip(stretched, lab.program.trips, strict=True))
 
 
 def _whole(lab: Lab) -> FoldedResult:

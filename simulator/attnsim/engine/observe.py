@@ -17,15 +17,15 @@ class Observation:
     """One simulation, row by row for each resource group; the last row stands for tasks without a resource.
 
     `last_end_ps`: end of the last task. `ends_ps`: all ends, sorted. `islands`: resources with the same number are
-    connected by predecessors or pools, those with different numbers never wait for one another. `room`: tasks that a
-    resource can run at once.
+    connected by predecessors or pools, those with different numbers never wait for one another. `instances`: how
+    many a resource has.
     """
 
     names: tuple[str, ...]
     last_end_ps: tuple[int, ...]
     busy_ps: tuple[int, ...]
     served_ps: tuple[int, ...]
-    room: tuple[int, ...]
+    instances: tuple[int, ...]
     ends_ps: tuple[Int64, ...]
     islands: tuple[int, ...]
 
@@ -45,13 +45,12 @@ def observe(graph: TaskGraph, trace: Trace) -> Observation:
     rows = [*range(len(graph.resources)), -1]
     ends = tuple(np.sort(trace.end_ps[graph.resource == row]) for row in rows)
     busy, served = (*trace.busy_ps.tolist(), 0), (*trace.served_ps.tolist(), 0)
-    room = (r.instances * (r.parallel_tasks or graph.task_count) for r in graph.resources)
     return Observation(
         names=(*(resource.name for resource in graph.resources), ""),
         last_end_ps=tuple(int(column[-1]) if len(column) else 0 for column in ends),
         busy_ps=busy,
         served_ps=served,
-        room=(*room, 1),
+        instances=(*(resource.instances for resource in graph.resources), 1),
         ends_ps=ends,
         islands=_islands(graph),
     )
