@@ -36,7 +36,7 @@ class TimedProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPhase:
-    """A phase: `programs` that share no resource and run at once.
+    """A phase: `programs` that run at once; where they use the same resource they take turns.
 
     beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside
     it; 0 when phases beside each other do not wait for one another.
@@ -108,8 +108,8 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
 
 
 def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[FoldedResult]], engine: str) -> int:
-    if len(group) == 1:
-        return max(result.makespan_ps for result in results[0])
+    if len(results) == 1 and len(results[0]) == 1:
+        return results[0][0].makespan_ps
     rounds = min(phase.rounds for phase in group)
 
     def build(trips: tuple[int, ...]) -> TaskGraph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 from attnsim.engine.fold import FoldedProgram
@@ -32,22 +33,29 @@ def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
     else:
         tick_ps = tick_cycles(phase) * 10**12 / Fraction(bound.hardware.clock_hz)
         stages = _program(bound, phase, build_compute, phase.stages)
-        moves = _program(bound, phase, build_moves, phase.transfers)
+        moves = [_program(bound, phase, build_moves, (move,)) for move in _limited_moves(bound, phase)]
         programs = (
             TimedProgram(program=stages, tick_ps=tick_ps),
-            TimedProgram(program=moves, tick_ps=_TICK_PS),
+            *(TimedProgram(program=move, tick_ps=_TICK_PS) for move in moves),
         )
         rounds = 0
     return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
+
+
+def _limited_moves(bound: BoundWorkload, phase: BoundPhase) -> tuple[Transfer, ...]:
+    """Transfers that read or write a memory whose bandwidth can limit."""
+    limited = {name for name, memory in bound.hardware.memories.items() if memory.bandwidth_bytes_per_s is not None}
+    return tuple(move for move in phase.transfers if limited & {move.source, move.target})
 
 
 def _program(
     bound: BoundWorkload, phase: BoundPhase, builder: Builder, events: tuple[Stage | Transfer, ...]
 ) -> FoldedProgram:
     loops = merged_loops(phase, events)
+    moves = tuple(event for event in events if isinstance(event, Transfer))
 
     def build(trips: tuple[int, ...]) -> TaskGraph:
-        return builder(bound, phase, loops, trips)
+        return builder(bound, replace(phase, transfers=moves), loops, trips)
 
     def tasks(trips: tuple[int, ...]) -> int:
         return task_estimate(events, loops, trips)

@@ -17,8 +17,8 @@ from attnsim.families.spatial_array.stages import Stage
 Point = tuple[int, ...]
 Event = Stage | Transfer
 _TASKS_PER_EVENT = 3
-# Stages of one cycle and transfers of some hundred bytes last about a nanosecond; a tick of a picosecond would round them
-# by up to 1e-3.
+# Stages of one cycle and transfers of some hundred bytes last about a nanosecond; a tick of a picosecond would
+# round them by up to 1e-3.
 TICKS_PER_PS = 1024
 
 
@@ -39,7 +39,7 @@ def merged_loops(phase: BoundPhase, events: Sequence[Event]) -> tuple[MergedLoop
     merged: list[MergedLoop] = []
     last: tuple[bool, ...] | None = None
     for loop in phase.space.loops:
-        if loop.trip == 1:
+        if loop.trip == 1 or not any(loop.part in event.each for event in events):
             continue
         signature = (*(loop.part in event.each for event in events), loop.part in iterative)
         if merged and signature == last:
