@@ -132,7 +132,7 @@ def cascades(draw: st.DrawFn, names_of_operators: list[str] = EVERY_OPERATOR) ->
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(cascades())
 def test_what_is_printed_reads_back_as_the_same_cascade(cascade: Cascade) -> None:
     assert read_cascade(print_cascade(cascade)) == cascade
@@ -255,7 +255,7 @@ def points(einsum: Einsum, tensors: Mapping[str, Dictionary]) -> Dictionary:
     return {tuple(spot[i] for i in order): found for spot, found in space.items()}
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(cascades(sorted(SIMPLE)))
 def test_values_are_those_of_a_point_by_point_reading(cascade: Cascade) -> None:
     plain = replace(cascade, batch=(), splits=(), same=())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from attnsim.einsum.ast import Access, Apply, Cascade, Einsum, Expression, Index
-from attnsim.einsum.partition import bind_extents, coefficient_value
+from attnsim.einsum.partition import bind_extents, coefficient_value, index_names
 from attnsim.einsum.shapes import tensor_ranks
 from attnsim.errors import CascadeError, Problem
 
@@ -70,15 +70,10 @@ def bind(
     values = {name: value for name, value in cascade.constants if value is not None}
     values |= {name: float(extents[name]) for name, _ in cascade.constants if name in extents}
     values |= constants
-    open_ones = [name for name, _ in cascade.constants if name not in values]
-    if open_ones and complete:
-        raise CascadeError(
-            *(
-                Problem(what=f"constant {name} of {cascade.name} has no value", remedy="give it one")
-                for name in open_ones
-            )
-        )
-    whole = {name: int(value) for name, value in values.items() if value == int(value)} if complete else {}
+    problems = _unfit_constants(cascade, values) if complete else []
+    if problems:
+        raise CascadeError(*problems)
+    whole = {name: int(value) for name, value in values.items() if float(value).is_integer()}
     return Bindings(
         cascade=cascade,
         sizes=sizes,
@@ -87,6 +82,30 @@ def bind(
         einsums=tuple(_with_batch(einsum, cascade) for einsum in cascade.einsums),
         ranks={name: (*cascade.batch, *ranks) for name, ranks in tensor_ranks(cascade).items()},
     )
+
+
+def _unfit_constants(cascade: Cascade, values: Mapping[str, float]) -> list[Problem]:
+    """Constants without a value, and those in indices that are no whole numbers."""
+    problems = [
+        Problem(what=f"constant {name} of {cascade.name} has no value", remedy=f"give {name} a number")
+        for name, _ in cascade.constants
+        if name not in values
+    ]
+    indices = [index for einsum in cascade.einsums for index in _indices(einsum)]
+    indices += [side for i in cascade.iterations if i.stop for side in (i.stop.left, i.stop.right)]
+    used = {name for index in indices for name in index_names(index)}
+    problems += [
+        Problem(what=f"constant {name} is {value:g} but counts positions", remedy=f"give {name} a whole number")
+        for name, value in values.items()
+        if name in used and not float(value).is_integer()
+    ]
+    return problems
+
+
+def _indices(einsum: Einsum) -> list[Index]:
+    """Every index of an Einsum, conditions included."""
+    accessed = [index for access in (einsum.output, *einsum.inputs) for index in access.indices]
+    return accessed + [side for condition in einsum.conditions for side in (condition.left, condition.right)]
 
 
 def _position(bindings: Bindings, index: Index, step: int) -> int:

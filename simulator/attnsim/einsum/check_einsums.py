@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from attnsim.einsum.ast import Access, Apply, Cascade, Condition, Einsum, Expression, Index, Literal, Reduce
 from attnsim.einsum.check_declarations import rank_names
 from attnsim.einsum.operators import REDUCTIONS, Operator
-from attnsim.einsum.partition import coefficient_names
+from attnsim.einsum.partition import index_names
 from attnsim.einsum.shapes import match_indices, output_ranks, tensor_ranks
 from attnsim.einsum.source import Complaints, did_you_mean
 from attnsim.einsum.user_operators import operator_table
@@ -65,15 +65,13 @@ def _check_variables(scope: _Scope, indices: tuple[Index, ...]) -> None:
         elif rank in scope.cascade.batch:
             remedy = f"leave {variable} out: every tensor has it"
             scope.complaints.at(index.span, f"{variable} belongs to the batch rank {rank}", remedy)
-    for index, name in [(i, name) for i in indices for name in _symbols(i)]:
+    for index, name in [(i, name) for i in indices for name in index_names(i)]:
         if name not in scope.symbols:
             remedy = did_you_mean(name, scope.symbols)
             scope.complaints.at(index.span, f"{name} is neither an extent nor a constant", remedy)
-
-
-def _symbols(index: Index) -> list[str]:
-    """Names in an index that are no variables."""
-    return [name for name, _ in index.symbols] + [name for _, f in index.terms for name in coefficient_names(f)]
+        elif not float(dict(scope.cascade.constants).get(name) or 0).is_integer():
+            what = f"the constant {name} counts positions here but is no whole number"
+            scope.complaints.at(index.span, what, "use a whole number, or use it in the expression only")
 
 
 def _check_condition(scope: _Scope, einsum: Einsum, condition: Condition) -> None:

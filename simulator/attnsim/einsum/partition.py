@@ -60,27 +60,34 @@ def coefficient_names(coefficient: int | str) -> tuple[str, ...]:
     return tuple(factor for factor in coefficient.removeprefix("-").split("*") if not factor.isdecimal())
 
 
+def index_names(index: Index) -> tuple[str, ...]:
+    """Constants and extents in an index."""
+    coefficients = tuple(name for _, factor in index.terms for name in coefficient_names(factor))
+    return (*(name for name, _ in index.symbols), *coefficients)
+
+
 def bind_extents(cascade: Cascade, extents: Mapping[str, int]) -> dict[str, int]:
     """Extent of every rank and rank part: given ones, M1 = ceil(M / M0) for splits, M = P for ranks that are the same.
 
     Raises CascadeError that lists the ranks without extent, sizes below one and contradictions.
     """
     bound = dict(extents)
-    for rank, other in cascade.same:
-        bound.setdefault(rank, bound.get(other, bound.get(rank, 0)))
-        bound.setdefault(other, bound[rank])
+    for rank, other in (*cascade.same, *((second, first) for first, second in cascade.same)):
+        if rank not in bound and other in bound:
+            bound[rank] = bound[other]
     problems = [
         _complaint(f"{rank} is {bound[rank]} but {other} is {bound[other]}", "give both one size")
         for rank, other in cascade.same
-        if bound[rank] != bound[other]
+        if bound.get(rank) != bound.get(other)
     ]
-    parts = {part for split in cascade.splits for part in split.parts[:1]}
+    outer = {split.parts[0] for split in cascade.splits}
     needed = [rank for rank, _ in cascade.ranks] + [p for split in cascade.splits for p in split.parts[1:]]
-    problems += [
-        _complaint(f"rank {rank} of {cascade.name} has no extent", f"give {rank} a size of at least 1")
-        for rank in dict.fromkeys(needed)
-        if bound.get(rank, 0) < 1 and rank not in parts
-    ]
+    for rank in (rank for rank in dict.fromkeys(needed) if rank not in outer):
+        if rank not in bound:
+            problems.append(_complaint(f"rank {rank} of {cascade.name} has no extent", f"give {rank} a size"))
+        elif bound[rank] < 1:
+            what = f"the extent {bound[rank]} of rank {rank} is not a positive number"
+            problems.append(_complaint(what, f"give {rank} a size of at least 1"))
     if problems:
         raise CascadeError(*problems)
     for split in cascade.splits:

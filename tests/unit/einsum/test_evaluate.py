@@ -213,6 +213,22 @@ def test_all_that_is_missing_is_said_at_once() -> None:
     assert len(caught.value.problems) == 2
 
 
+@pytest.mark.parametrize(("extent", "what"), [(0, "the extent 0 of rank M"), (-3, "the extent -3 of rank M")])
+def test_an_extent_is_positive(extent: int, what: str) -> None:
+    with pytest.raises(CascadeError, match=what):
+        random_inputs(load_cascade("gemm"), {"K": 2, "N": 2, "M": extent}, np.random.default_rng(1))
+
+
+def test_a_constant_in_an_index_is_a_whole_number() -> None:
+    text = FRAME.format(einsums="  Z[m] = X[m+W]", inputs="X[m]", keys="constants: {W: null}")
+    cascade = read_cascade(text)
+    with pytest.raises(CascadeError, match=r"constant W is 2\.5 but counts positions"):
+        evaluate(cascade, {"M": 4, "P": 1, "J": 1}, {"X": np.asarray(X)}, {"W": 2.5})
+    with pytest.raises(CascadeError, match="the constant W counts positions here"):
+        run("Z[m] = X[m+W]", "X[m]", {"X": X}, "constants: {W: 0.5}")
+    assert shown(run("Z[m] = W * X[m]", "X[m]", {"X": X}, "constants: {W: 0.5}")) == [0.5, 1, 1.5, 2]
+
+
 def test_ranks_that_are_the_same_have_one_size() -> None:
     with pytest.raises(CascadeError, match="M is 3 but P is 4"):
         random_inputs(load_cascade("encoder_layer"), {"M": 3, "P": 4}, np.random.default_rng(1))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from attnsim.einsum.ast import Cascade
 from attnsim.einsum.evaluate import evaluate, random_inputs
 from attnsim.einsum.formulas import FORMULAS, expected
+from attnsim.einsum.printer import print_cascade
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.library import names
 
@@ -71,6 +75,16 @@ def test_a_shipped_cascade_names_a_known_formula_and_its_own_file(name: str) -> 
     assert cascade.computes in FORMULAS, f"{name}: add `computes:` and a formula to attnsim.einsum.formulas"
     assert cascade.name == name
     assert cascade.title
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_printed_form_of_a_shipped_cascade_is_known(name: str, golden: Callable[[str, str], None]) -> None:
+    golden(f"cascades/{name}.yaml", print_cascade(load_cascade(name)))
+
+
+def test_no_printed_form_is_left_over() -> None:
+    folder = Path(__file__).parents[2] / "golden" / "cascades"
+    assert {path.stem for path in folder.glob("*.yaml")} == set(SHIPPED)
 
 
 def test_every_formula_is_used_by_a_shipped_cascade() -> None:
