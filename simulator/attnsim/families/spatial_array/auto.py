@@ -225,7 +225,7 @@ def _fused_phase(setting: _Setting) -> Phase:
     for einsum in cascade.einsums:
         place.setdefault(setting.arrays[einsum.name], []).append(einsum.name)
     return Phase(
-        name=cascade.name, split=split, tile=tile, order=order, place=place, keep=_keep(kept, setting), in_flight=2
+        name=cascade.name, split=split, tile=tile, order=order, place=place, keep=_keep(kept, setting), in_flight=8
     )
 
 

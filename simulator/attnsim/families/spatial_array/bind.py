@@ -41,17 +41,17 @@ def bind(
     phases: list[BoundPhase] = []
     problems: list[Problem] = []
     for step in workload.steps:
-        mapping = mappings[step.name]
-        require_legal(step, mapping, hardware)
-        for position, phase in enumerate(mapping.phases):
-            try:
-                bound = _bind_phase(step, phase, mapping, hardware)
-            except MappingError as error:
-                problems += [_placed(problem, mapping, position) for problem in error.problems]
-                continue
-            if isinstance(bound, Infeasible):
-                return bound
-            phases.append(bound)
+        require_legal(step, mappings[step.name], hardware)
+    numbered = [(step, i, phase) for step in workload.steps for i, phase in enumerate(mappings[step.name].phases)]
+    for step, position, phase in numbered:
+        try:
+            bound = _bind_phase(step, phase, mappings[step.name], hardware)
+        except MappingError as error:
+            problems += [_placed(problem, mappings[step.name], position) for problem in error.problems]
+            continue
+        if isinstance(bound, Infeasible):
+            return bound
+        phases.append(bound)
     if problems:
         raise MappingError(*dict.fromkeys(problems))
     return BoundWorkload(hardware=hardware, phases=tuple(phases), fill_drain=fill_drain)

@@ -47,10 +47,9 @@ class Demand:
 def accesses_by_tensor(stages: Sequence[Stage]) -> dict[str, Access]:
     """One representative access per tensor, the widest (most indices), inputs and outputs alike."""
     found: dict[str, Access] = {}
-    for stage in stages:
-        for access in (*stage.einsum.inputs, stage.einsum.output):
-            if access.tensor not in found or len(access.indices) > len(found[access.tensor].indices):
-                found[access.tensor] = access
+    for access in (a for stage in stages for a in (*stage.einsum.inputs, stage.einsum.output)):
+        if access.tensor not in found or len(access.indices) > len(found[access.tensor].indices):
+            found[access.tensor] = access
     return found
 
 
@@ -88,10 +87,7 @@ def _share(parts: list[tuple[str, int]], groups: Sequence[Sequence[str]]) -> lis
     for group in groups:
         held = [name for name in group if name in sizes]
         if len(held) > 1:
-            largest = max(sizes[name] for name in held)
-            for name in held:
-                del sizes[name]
-            sizes["/".join(held)] = largest
+            sizes["/".join(held)] = max(sizes.pop(name) for name in held)
     return list(sizes.items())
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 
 from attnsim.components.operations import register_accesses
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Counts
+from attnsim.families.spatial_array.residency import counted_memories
 from attnsim.families.spatial_array.space import tensor_words
 
 
@@ -26,17 +27,17 @@ def count(bound: BoundWorkload) -> Counts:
     for phase in bound.phases:
         _count_transfers(bound, phase, read, written)
         _count_crossings(bound, phase, crossings)
-        for stage in phase.stages:
-            events = phase.events(stage.each)
-            for unit, uses in stage.actions.items():
-                actions[stage.array, unit] += uses * stage.points * events
-                if unit in phase.uncounted:
-                    uncounted[stage.array, unit] += uses * stage.points * events
-            reads, writes = register_accesses(stage.einsum, stage.actions)
-            register_reads[stage.array] += reads * stage.points * events
-            register_writes[stage.array] += writes * stage.points * events
-            cycles[stage.array] += float(stage.cycles * events)
-            useful[stage.array] += float(stage.cycles * stage.occupancy * events)
+    work = [(phase, stage) for phase in bound.phases for stage in phase.stages]
+    for phase, stage in work:
+        events = phase.events(stage.each)
+        for unit, uses in stage.actions.items():
+            actions[stage.array, unit] += uses * stage.points * events
+            uncounted[stage.array, unit] += uses * stage.points * events * (unit in phase.uncounted)
+        reads, writes = register_accesses(stage.einsum, stage.actions)
+        register_reads[stage.array] += reads * stage.points * events
+        register_writes[stage.array] += writes * stage.points * events
+        cycles[stage.array] += float(stage.cycles * events)
+        useful[stage.array] += float(stage.cycles * stage.occupancy * events)
     return Counts(
         words_read=dict(read),
         words_written=dict(written),
@@ -53,12 +54,11 @@ def count(bound: BoundWorkload) -> Counts:
 def _count_transfers(
     bound: BoundWorkload, phase: BoundPhase, read: dict[str, float], written: dict[str, float]
 ) -> None:
-    backing = list(bound.hardware.memories)[-1]
     for move in phase.transfers:
         words = move.words * move.fraction * phase.events(move.each)
+        counted = counted_memories(move, bound.hardware)
         for memory, tally in ((move.source, read), (move.target, written)):
-            if memory == backing or (memory in bound.hardware.memories and not move.bypass):
-                tally[memory] += words
+            tally[memory] += words if memory in counted else 0
 
 
 def _count_crossings(bound: BoundWorkload, phase: BoundPhase, crossings: dict[str, int]) -> None:
@@ -66,13 +66,13 @@ def _count_crossings(bound: BoundWorkload, phase: BoundPhase, crossings: dict[st
     stage_of = {stage.einsum.name: stage for stage in phase.stages}
     through_memory = {move.tensor for move in phase.transfers}
     crossed: set[tuple[str, str]] = set()
-    for stage in phase.stages:
-        for access in stage.einsum.inputs:
-            producer = stage_of.get(access.tensor)
-            if producer is None or producer.array == stage.array or (access.tensor, stage.array) in crossed:
-                continue
-            if access.tensor in through_memory and access.tensor not in phase.space.states:
-                continue
-            crossed.add((access.tensor, stage.array))
-            narrow = min((producer.array, stage.array), key=lambda name: bound.hardware.arrays[name].pe_count)
-            crossings[narrow] += tensor_words(phase.space, access, frozenset()) * phase.events(stage.each)
+    reads = ((stage, access) for stage in phase.stages for access in stage.einsum.inputs if access.tensor in stage_of)
+    for stage, access in reads:
+        arrays = (stage_of[access.tensor].array, stage.array)
+        if arrays[0] == arrays[1] or (access.tensor, stage.array) in crossed:
+            continue
+        if access.tensor in through_memory and access.tensor not in phase.space.states:
+            continue
+        crossed.add((access.tensor, stage.array))
+        narrow = min(arrays, key=lambda name: bound.hardware.arrays[name].pe_count)
+        crossings[narrow] += tensor_words(phase.space, access, frozenset()) * phase.events(stage.each)

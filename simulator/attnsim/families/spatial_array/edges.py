@@ -14,7 +14,7 @@ from attnsim.einsum.ast import Access
 from attnsim.families.spatial_array.bound import BoundPhase
 from attnsim.families.spatial_array.nest import MergedLoop, Point, positions
 from attnsim.families.spatial_array.residency import Transfer
-from attnsim.families.spatial_array.space import Space
+from attnsim.families.spatial_array.space import Space, reads_old_state
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.hardware import SpatialArray
 
@@ -70,15 +70,16 @@ def stage_edges(
 def _edge(
     stage: Stage, producer: Stage, access: Access, space: Space, loops: tuple[MergedLoop, ...], hardware: SpatialArray
 ) -> Edge:
-    kept = space.loops_of(producer.einsum.output.variables)
+    indexed = space.loops_of(access.variables)
     old = reads_old_state(access, space)
-    state_loops = space.loops_of(v for v in space.iterative if v in space.parts) - space.batch
+    state_loops = space.loops_of(space.states.get(access.tensor, ())) - space.batch
     reads = []
     for loop in loops:
         part = loop.parts[0]
         if part not in producer.each:
             reads.append(Reads.FIRST)
-        elif part not in kept:
+        elif part not in indexed:
+            # A reduction, or the state after the last iteration (`RD[M1,p]`): complete only then.
             reads.append(Reads.LAST)
         elif old and part in state_loops:
             reads.append(Reads.BEFORE)
@@ -94,13 +95,6 @@ def _edge(
     )
 
 
-def reads_old_state(access: Access, space: Space) -> bool:
-    """Whether an access reads a state as the iteration before left it (`RM[m1]` while `RM[m1+1]` is made)."""
-    return access.tensor in space.states and any(
-        set(index.variables) & space.iterative and index.offset <= 0 for index in access.indices
-    )
-
-
 def block_depth(phase: BoundPhase, loops: tuple[MergedLoop, ...]) -> int:
     """Number of leading loops outside every loop over which some stage waits for a complete reduction.
 
@@ -108,13 +102,15 @@ def block_depth(phase: BoundPhase, loops: tuple[MergedLoop, ...]) -> int:
     """
     stages = {stage.einsum.name: stage for stage in phase.stages}
     depth = len(loops)
-    for stage in phase.stages:
-        for access in stage.einsum.inputs:
-            producer = stages.get(access.tensor)
-            if producer is None:
-                continue
-            waited = (producer.each - phase.space.loops_of(producer.einsum.output.variables)) & stage.each
-            depth = min([depth, *(i for i, loop in enumerate(loops) if loop.parts[0] in waited)])
+    pairs = [(access, stage) for stage in phase.stages for access in stage.einsum.inputs if access.tensor in stages]
+    for access, stage in pairs:
+        if reads_old_state(access, phase.space):
+            continue
+        producer = stages[access.tensor]
+        reduced = producer.each - phase.space.loops_of(access.variables)
+        unwalked = stage.each - producer.each if producer.late else frozenset[str]()
+        waited = (reduced & stage.each) | unwalked
+        depth = min([depth, *(i for i, loop in enumerate(loops) if loop.parts[0] in waited)])
     return depth
 
 

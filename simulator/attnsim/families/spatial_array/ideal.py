@@ -83,11 +83,10 @@ def _move(
     trips: tuple[int, ...],
 ) -> None:
     last: dict[int, list[int]] = {}
-    for move in phase.transfers:
+    pairs = [(move, memory) for move in phase.transfers for memory in transfer_memories(move, resources)]
+    for move, memory in pairs:
         at = positions(loops, move.each)
         size = transfer_bytes(move, bound.hardware)
-        for memory in transfer_memories(move, resources):
-            for tile, point in enumerate(points(trips)):
-                if happens(at, move.late, point, trips):
-                    before = last.get(memory, [])
-                    last[memory] = [graph.task(memory, size, before, origin=(move.tensor, tile, "move"))]
+        tiles = [i for i, point in enumerate(points(trips)) if happens(at, move.late, point, trips)]
+        for tile in tiles:
+            last[memory] = [graph.task(memory, size, last.get(memory, []), origin=(move.tensor, tile, "move"))]

@@ -65,7 +65,9 @@ def _stranger(cascade: Cascade, mapping: MappingSpec) -> Problem | None:
     if 2 * len(strange) <= len(placed):
         return None
     what = f"mapping {mapping.name} places {', '.join(strange)}, which cascade {cascade.name} does not have"
-    remedy = f"it is written for cascade {mapping.target.cascade}: name a mapping for {cascade.name}, or none"
+    target = mapping.target.cascade
+    other = f"it is written for cascade {target}: name a mapping for {cascade.name}, or none"
+    remedy = "write `for` the cascade that has them" if target == cascade.name else other
     return problem_at(mapping, "for", what, remedy)
 
 
@@ -181,16 +183,15 @@ def _operations(cascade: Cascade, phase: Phase, hardware: SpatialArray) -> Itera
     by_name = {einsum.name: einsum for einsum in cascade.einsums}
     placed = [(array, name) for array, names in phase.place.items() for name in names]
     for array, name in placed:
-        if array not in hardware.arrays or name not in by_name:
-            continue
-        try:
-            hardware_operations(
-                by_name[name],
-                hardware.arrays[array],
-                array_name=array,
-                hardware=hardware.name,
-                defined=cascade.operators,
-            )
-        except MappingError as error:
-            for problem in error.problems:
-                yield problem_at(hardware, problem.path, problem.what, problem.remedy)
+        if array in hardware.arrays and name in by_name:
+            yield from _lacking(cascade, by_name[name], array, hardware)
+
+
+def _lacking(cascade: Cascade, einsum: Einsum, array: str, hardware: SpatialArray) -> list[Problem]:
+    try:
+        hardware_operations(
+            einsum, hardware.arrays[array], array_name=array, hardware=hardware.name, defined=cascade.operators
+        )
+    except MappingError as error:
+        return [problem_at(hardware, p.path, p.what, p.remedy) for p in error.problems]
+    return []

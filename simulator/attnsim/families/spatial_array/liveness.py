@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from attnsim.einsum.ast import Access
 from attnsim.errors import MappingError, Problem
 from attnsim.families.spatial_array.residency import Tensors
-from attnsim.families.spatial_array.space import Space
+from attnsim.families.spatial_array.space import Space, reads_old_state
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.hardware import SpatialArray
 
@@ -46,14 +47,15 @@ def _pass_numbers(by_name: Mapping[str, Stage], space: Space, part: str) -> dict
     numbers = dict.fromkeys(by_name, 0)
     for _ in by_name:
         for name, stage in by_name.items():
-            read = [a.tensor for a in stage.einsum.inputs if a.tensor in by_name and a.tensor not in space.states]
-            after = [numbers[tensor] + _reduces(by_name[tensor], space, part) for tensor in read]
+            read = [a for a in stage.einsum.inputs if a.tensor in by_name and not reads_old_state(a, space)]
+            after = [numbers[a.tensor] + _is_complete(a, by_name[a.tensor], space, part) for a in read]
             numbers[name] = max([numbers[name], *after])
     return numbers
 
 
-def _reduces(stage: Stage, space: Space, part: str) -> bool:
-    return part in stage.each and part not in space.loops_of(stage.einsum.output.variables)
+def _is_complete(access: Access, producer: Stage, space: Space, part: str) -> bool:
+    """Whether an access reads what its producer has only after the whole loop: a reduction, or the last state."""
+    return part in producer.each and part not in space.loops_of(access.variables)
 
 
 def _read_later(

@@ -7,7 +7,7 @@ one cycle per row to drain whenever a value leaves it for another array. `in_fli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
@@ -82,9 +82,9 @@ def build_modeled(
     plans = [_plan(nest, stage, loads) for stage in phase.stages]
     _enter(nest)
     for tile, point in enumerate(points(trips)):
-        for plan in plans:
-            if happens(plan.at, plan.stage.late, point, trips):
-                _stage(nest, plan, tile, point)
+        at_work = [plan for plan in plans if happens(plan.at, plan.stage.late, point, trips)]
+        for plan in at_work:
+            _stage(nest, plan, tile, point)
     _leave(nest)
     _free_blocks(nest)
     _stores(nest)
@@ -177,17 +177,33 @@ def _loads(nest: _Nest) -> dict[int, Transfer]:
             for n, other in found.items()
             if other.tensor == move.tensor and other.target == move.source
         ]
-        for tile, point in enumerate(points(nest.trips)):
-            if happens(at, False, point, nest.trips):
-                before: list[Name] = [("stage", move.tensor, key(made, point))] if made else []
-                before += [("load", str(n), key(outer_at, point)) for n, outer_at in outer]
-                nest.records["load", str(number), key(at, point)] = _Record(
-                    memories[0], size, tile, (move.tensor, tile, "load"), before, acquire=((pool, 1),)
-                )
-                nest.records["free", str(number), key(at, point)] = _Record(
-                    NO_RESOURCE, 0, tile, ("free", tile, "join"), release=((pool, 1),)
-                )
+        for tile, point in _times(nest, at, late=False):
+            before: list[Name] = [("stage", move.tensor, key(made, point))] if made else []
+            before += [("load", str(n), key(outer_at, point)) for n, outer_at in outer]
+            last: Name = ("load", str(number), key(at, point))
+            _through(nest, memories[::-1], _Record(0, size, tile, (move.tensor, tile, "load"), before), last, pool)
+            nest.records["free", str(number), key(at, point)] = _Record(
+                NO_RESOURCE, 0, tile, ("free", tile, "join"), release=((pool, 1),)
+            )
     return found
+
+
+def _times(nest: _Nest, at: tuple[bool, ...], *, late: bool) -> Iterator[tuple[int, Point]]:
+    """Tiles at which an event happens, with their points."""
+    return ((i, point) for i, point in enumerate(points(nest.trips)) if happens(at, late, point, nest.trips))
+
+
+def _through(nest: _Nest, memories: Sequence[int], move: _Record, last: Name, pool: int | None) -> None:
+    """A move through every memory that it occupies, one after the other; the last one of its tasks is called `last`.
+
+    The first one takes a token of `pool`, if there is one.
+    """
+    preds = move.preds
+    for i, memory in enumerate(memories):
+        name: Name = last if memory == memories[-1] else (f"{last[0]} {i}", *last[1:])
+        acquire = ((pool, 1),) if pool is not None and i == 0 else ()
+        nest.records[name] = _Record(memory, move.work, move.priority, move.origin, preds, acquire=acquire)
+        preds = [name]
 
 
 def _spilled_by(nest: _Nest, move: Transfer) -> tuple[bool, ...] | None:
@@ -220,12 +236,10 @@ def _stores(nest: _Nest) -> None:
         if not memories or not move.late or not size or move.tensor not in made_by:
             continue
         at = positions(nest.loops, move.each)
-        for tile, point in enumerate(points(nest.trips)):
-            if happens(at, True, point, nest.trips):
-                made: Name = ("stage", move.tensor, key(made_by[move.tensor], point))
-                nest.records["store", str(number), key(at, point)] = _Record(
-                    memories[0], size, tile, (move.tensor, tile, "store"), [made]
-                )
+        for tile, point in _times(nest, at, late=True):
+            made: Name = ("stage", move.tensor, key(made_by[move.tensor], point))
+            last: Name = ("store", str(number), key(at, point))
+            _through(nest, memories, _Record(0, size, tile, (move.tensor, tile, "store"), [made]), last, None)
 
 
 def _emit(nest: _Nest) -> TaskGraph:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from attnsim.einsum.ast import Access, Cascade
-from attnsim.families.spatial_array.space import Space, tensor_words
+from attnsim.families.spatial_array.space import Space, reads_old_state, tensor_words
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.mapping import Phase
@@ -61,6 +61,12 @@ class Tensors:
     internal: frozenset[str]
 
 
+def counted_memories(move: Transfer, hardware: SpatialArray) -> tuple[str, ...]:
+    """Memories whose accesses a transfer counts: those that it reads or writes; behind a bypass only the outer one."""
+    touched = [name for name in hardware.memories if name in (move.source, move.target)]
+    return tuple(touched[-1:] if move.bypass else touched)
+
+
 def tensor_roles(cascade: Cascade, stages: Sequence[Stage]) -> Tensors:
     """Sort the phase's tensors by whether other phases, or the outside, make or use them."""
     made = {stage.einsum.name for stage in stages}
@@ -90,17 +96,11 @@ def nest_uses(nest: Sequence[Stage], space: Space) -> list[Use]:
     made = {stage.einsum.name for stage in nest}
     uses: dict[tuple[str, bool], Use] = {}
     for stage in nest:
-        for access in stage.einsum.inputs:
-            inside = access.tensor in made
-            is_old_state = access.tensor in space.states and not _reads_new_state(access, space)
-            if not inside or is_old_state:
-                _merge(uses, access, stage, writes=False)
+        arriving = [a for a in stage.einsum.inputs if a.tensor not in made or reads_old_state(a, space)]
+        for access in arriving:
+            _merge(uses, access, stage, writes=False)
         _merge(uses, stage.einsum.output, stage, writes=True)
     return list(uses.values())
-
-
-def _reads_new_state(access: Access, space: Space) -> bool:
-    return any(set(i.variables) & space.iterative and i.offset > 0 for i in access.indices)
 
 
 def _merge(uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, *, writes: bool) -> None:
@@ -144,18 +144,15 @@ def transfers_of(
 ) -> list[Transfer]:
     """Every transfer of the phase: between memories and, at tile level, between memories and arrays."""
     found: list[Transfer] = []
-    filled: set[tuple[str, str, bool]] = set()
+    between: dict[tuple[str, str, bool], Transfer] = {}
     for use in uses:
         levels = _levels(use, roles, blocks, hardware)
-        if not levels:
-            continue
-        found += _array_side(use, levels[0], space, blocks)
-        for inner_level, outer_level in pairwise(levels):
+        found += _array_side(use, levels[0], space, blocks) if levels else []
+        crossed = [] if _stays_inside(use, roles) else pairwise(levels)
+        for inner_level, outer_level in crossed:
             moved = (use.access.tensor, inner_level, use.writes)
-            if moved not in filled and not _stays_inside(use, roles):
-                filled.add(moved)
-                found.append(_block_side(use, inner_level, outer_level, space, blocks))
-    return found
+            between.setdefault(moved, _block_side(use, inner_level, outer_level, space, blocks))
+    return [*found, *between.values()]
 
 
 def _levels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attnsim.families.spatial_array.residency import Transfer
+from attnsim.families.spatial_array.residency import Transfer, counted_memories
 from attnsim.specs.hardware import SpatialArray
 from attnsim.taskgraph import GraphBuilder
 
@@ -23,6 +23,7 @@ class PhaseResources:
             for name, memory in hardware.memories.items()
             if memory.bandwidth_bytes_per_s is not None
         }
+        self.hardware = hardware
         self.latency = graph.resource(LATENCY, servers=_UNLIMITED)
 
 
@@ -32,5 +33,6 @@ def transfer_bytes(move: Transfer, hardware: SpatialArray) -> int:
 
 
 def transfer_memories(move: Transfer, resources: PhaseResources) -> list[int]:
-    """Resources that a transfer occupies: every memory with a bandwidth that it reads or writes."""
-    return [resources.memories[name] for name in (move.source, move.target) if name in resources.memories]
+    """Resources that a transfer occupies, inner memory first: memories with a bandwidth whose accesses it counts."""
+    counted = counted_memories(move, resources.hardware)
+    return [resources.memories[name] for name in counted if name in resources.memories]

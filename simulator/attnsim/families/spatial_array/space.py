@@ -31,13 +31,16 @@ class Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """Loops of a phase, outermost first; `parts` by rank variable; `tile` sizes of the parts below the loops."""
+    """Loops of a phase, outermost first; `parts` by rank variable; `tile` sizes of the parts below the loops.
+
+    states: state tensor -> the iterative rank variables along which it is updated.
+    """
 
     loops: tuple[Loop, ...]
     parts: Mapping[str, tuple[str, ...]]
     tile: Mapping[str, int]
     batch: frozenset[str]
-    states: frozenset[str]
+    states: Mapping[str, frozenset[str]]
     iterative: frozenset[str]
     symbols: Mapping[str, int]
 
@@ -78,13 +81,18 @@ def tensor_words(space: Space, access: Access, inner: frozenset[str]) -> int:
 
     The iterative index of a state tensor takes no room: only the current state is held.
     """
-    is_state = access.tensor in space.states
     words = 1
     for index in access.indices:
-        if is_state and (set(index.variables) & space.iterative or not index.terms):
+        if access.tensor in space.states and (set(index.variables) & space.states[access.tensor] or not index.terms):
             continue
         words *= _index_extent(space, index, inner)
     return words * math.prod(space.trip(part) for part in space.batch if part in inner)
+
+
+def reads_old_state(access: Access, space: Space) -> bool:
+    """Whether an access reads a state as the iteration before left it (`RM[m1]` while `RM[m1+1]` is made)."""
+    along = space.states.get(access.tensor, frozenset())
+    return any(set(index.variables) & along and index.offset <= 0 for index in access.indices)
 
 
 def _index_extent(space: Space, index: Index, inner: frozenset[str]) -> int:
@@ -136,10 +144,20 @@ def build_space(
         parts=parts,
         tile=tile,
         batch=batch,
-        states=frozenset(name for name, _ in cascade.start),
+        states=_states(cascade),
         iterative=frozenset(iteration.rank for iteration in cascade.iterations),
         symbols={**{k: int(v) for k, v in cascade.constants if v is not None}, **whole},
     ), fitted
+
+
+def _states(cascade: Cascade) -> dict[str, frozenset[str]]:
+    """State tensors and the rank variables along which each takes its next value (`RM[m1+1,p] = ...` along m1)."""
+    started = {name for name, _ in cascade.start}
+    return {
+        einsum.name: frozenset(v for index in einsum.output.indices if index.offset > 0 for v in index.variables)
+        for einsum in cascade.einsums
+        if einsum.name in started
+    }
 
 
 def tile_sizes(
