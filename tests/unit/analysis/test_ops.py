@@ -116,6 +116,12 @@ def test_a_causal_mask_halves_what_comes_after_it() -> None:
     assert analysis.operations["mac"] == 16 * n * (n + 1) // 2
 
 
+def test_a_sum_is_present_where_its_terms_share_a_mask_and_else_everywhere(cascade_of: Callable[..., Cascade]) -> None:
+    einsums = "A[m,p]=X[m,p] where m<=p; B[m,p]=Y[m,p] where m<=p; C[m,p]=A[m,p]+B[m,p]; D[m,p]=A[m,p]+Y[m,p]"
+    counted = analyse(cascade_of("M P", "X[m,p] Y[m,p]", einsums, same="P=M"), {"M": 10, "P": 10})
+    assert {einsum.name: einsum.points for einsum in counted.einsums} == {"A": 55, "B": 55, "C": 55, "D": 100}
+
+
 def test_a_window_bounds_what_comes_after_it() -> None:
     n, window = 1000, 100
     analysis = analyse(load_cascade("sliding_window_attention"), {"P": n, "M": n, "E": 8, "F": 8, "W": window})

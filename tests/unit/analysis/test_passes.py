@@ -248,6 +248,13 @@ WINDOWS = {
         {},
         {"M": 1},
     ),
+    "neighbours of neighbours of something normalised": (
+        "M",
+        "X[m]",
+        "U=X[m]; Y[m]=X[m]/U; A[m]=Y[m-1]+Y[m]+Y[m+1]; B[m]=A[m-1]+A[m]+A[m+1]; C[m]=B[m]*Y[m]",
+        {},
+        {"M": 2},
+    ),
     "convolution": ("W Q S", "X[w] F[s]", "Y[q]=X[q+s]*F[s]; Z[q]=relu(Y[q])", {}, {"W": 1, "Q": 1, "S": 1}),
     "convolution, then normalised": (
         "W Q S",
@@ -311,6 +318,30 @@ MASKS = {
     ),
 }
 
+SHIPPED = {
+    "attention_3pass_causal": {"M": 3, "P": 1},
+    "attention_1pass_causal": {"M": 1, "M1": 1, "M0": 2, "P": 1},
+    "sliding_window_attention": {"M": 2},
+    "masked_attention": {"M": 2},
+    "grouped_query_attention": {"M": 2, "G": 1},
+    "sigmoid_attention": {"M": 1},
+    "linear_attention": {"M": 1},
+    "linear_attention_causal": {"M": 1},
+    "linear_attention_chunked": {"P": 1, "P1": 1, "P0": 1, "M0": 1},
+    "attention_scan": {"M": 1},
+    "attention_scan_blocked": {"M": 1, "M1": 1, "M0": 1},
+    "layer_norm": {"D": 3},
+    "layer_norm_welford": {"D": 2},
+    "topk_attention": {"M": 3},
+    "conv1d": {"W": 1, "R": 1},
+    "gemm": {"K": 1},
+    # Each token is a key, so the residual waits for three passes over all tokens; two norms of three passes each, the
+    # first of which joins the residual's, after the projections took all of a token.
+    "encoder_layer": {"M": 3, "P": 4, "D": 7},
+    # Causal: a token waits for the tokens before it only. Two norms of two passes each, and residuals.
+    "decoder_layer": {"M": 3, "P": 3, "D": 5},
+}
+
 CASES = {**INDEPENDENT, **CHAINED, **STATISTICS, **SPLITS, **SCANS, **WINDOWS, **MASKS}
 
 
@@ -318,6 +349,12 @@ CASES = {**INDEPENDENT, **CHAINED, **STATISTICS, **SPLITS, **SCANS, **WINDOWS, *
 def test_softmax_attention_needs_the_published_passes_over_the_keys(name: str, passes: int) -> None:
     counted = count_passes(load_cascade(name), {})
     assert {rank: counted[rank].count for rank in "MPEF"} == {"M": passes, "P": 1, "E": 1, "F": 1}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_passes_of_the_other_shipped_cascades(name: str) -> None:
+    counted = count_passes(load_cascade(name), {})
+    assert {rank: counted[rank].count for rank in SHIPPED[name]} == SHIPPED[name]
 
 
 def test_one_pass_attention_still_goes_over_each_tile_twice() -> None:
