@@ -57,7 +57,7 @@ def cycles_per_tile(mapping: str, e: int, m1: int) -> float:
 
 
 def query_blocks(e: int, seq_len: int) -> int:
-    """Blocks that the queries of a head are cut into, so that Q, RM, RD and RNV of one fit the buffer; K and V stream."""
+    """Blocks that the queries of a head are cut into, so that Q, RM, RD and RNV of one fit; K and V stream."""
     rows = seq_len // PES
     most = (BUFFER_BYTES - PES * 2 * 2 * e) // (PES * 2 * (2 * e + 2))
     return rows // max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)

@@ -35,16 +35,25 @@ def claim_rows(validation: Validation) -> list[Row]:
             "claim": result.claim.name,
             "statement": result.claim.statement,
             "points": len(result.comparisons),
-            "at": result.worst.point.where,
-            "published": rounded(result.worst.point.value),
-            "ours": rounded(result.worst.ours),
-            "error": relative_error(result.worst.point.value, result.worst.ours),
+            "at": (worst := _worst(result)).point.where,
+            "published": rounded(worst.point.value),
+            "ours": rounded(worst.ours),
+            "error": _error(worst),
             "allowed": allowed(result.claim.tolerance),
             "holds": result.holds,
             "notes": result.claim.notes,
         }
         for result in validation.results
     ]
+
+
+def _worst(result: ClaimResult) -> Comparison:
+    """The first point with the largest error as it is written, so that last digits do not choose."""
+    return max(result.comparisons, key=lambda comparison: abs(_error(comparison)))
+
+
+def _error(comparison: Comparison) -> float:
+    return relative_error(comparison.point.value, comparison.ours)
 
 
 def allowed(tolerance: Tolerance) -> float:
@@ -66,7 +75,7 @@ def _headline(result: ClaimResult, comparison: Comparison, known: dict[str, floa
         "printed": point.source.partition(PRINTED)[2],
         "published": rounded(point.value),
         "ours": rounded(comparison.ours),
-        "error": relative_error(point.value, comparison.ours),
+        "error": _error(comparison),
         "all_files": rounded(_all_files(comparison, known)) if "energy" in result.claim.name else None,
     }
 
