@@ -7,6 +7,7 @@ Notation after the extended Einsums of TeAAL and EDGE, as FuseMax (MICRO 2024) s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 
@@ -233,3 +234,11 @@ def operators(expression: Expression) -> tuple[str, ...]:
         inner = tuple(name for operand in expression.operands for name in operators(operand))
         return (*inner, expression.operator)
     return ()
+
+
+def nodes(expression: Expression) -> Iterator[Expression]:
+    """Every node of an expression, the whole first, left to right."""
+    yield expression
+    if isinstance(expression, Apply):
+        for operand in expression.operands:
+            yield from nodes(operand)

@@ -24,10 +24,8 @@ from attnsim.einsum.parser import parse_einsum, parse_expression
 from attnsim.einsum.partition import expand_condition
 from attnsim.einsum.source import CascadeSource, Complaints, OperatorSource
 from attnsim.einsum.tokens import SyntaxProblem, shown, tokenize
-from attnsim.einsum.user_operators import define_operator
+from attnsim.einsum.user_operators import PARAMETERS, define_operator
 from attnsim.errors import CascadeError
-
-PARAMETERS = ("x", "y", "z")
 
 
 def parse_cascade(source: CascadeSource) -> Cascade:

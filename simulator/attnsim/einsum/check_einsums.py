@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from attnsim.einsum.ast import Access, Apply, Cascade, Condition, Einsum, Expression, Index, Literal, Reduce
+from attnsim.einsum.ast import Access, Apply, Cascade, Condition, Einsum, Expression, Index, Literal, Reduce, nodes
 from attnsim.einsum.check_declarations import rank_names
 from attnsim.einsum.operators import REDUCTIONS, Operator
 from attnsim.einsum.partition import index_names
@@ -48,7 +48,7 @@ def check_einsums(cascade: Cascade, complaints: Complaints, unread: frozenset[st
             _check_condition(scope, einsum, condition)
         for access in einsum.inputs:
             _check_read(scope, access)
-        for node in _nodes(einsum.expression):
+        for node in nodes(einsum.expression):
             _check_node(scope, node)
         for reduction in einsum.reductions:
             _check_reduction(scope, einsum, reduction)
@@ -189,13 +189,6 @@ def _check_output(scope: _Scope, einsum: Einsum) -> None:
     plain = [v for index in einsum.output.indices for v in index.variables]
     for variable in dict.fromkeys(v for v in plain if plain.count(v) > 1):
         scope.complaints.at(einsum.output.span, f"{variable} stands twice in the output", "use another rank")
-
-
-def _nodes(expression: Expression) -> Iterator[Expression]:
-    yield expression
-    if isinstance(expression, Apply):
-        for operand in expression.operands:
-            yield from _nodes(operand)
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from attnsim.einsum.ast import Cascade, UserOperator, accesses, operators
+from attnsim.einsum.ast import Apply, Cascade, Literal, UserOperator, accesses, nodes
 from attnsim.einsum.operators import OPERATORS, POPULATE, REDUCTIONS
 from attnsim.einsum.source import Complaints, did_you_mean
 from attnsim.einsum.tokens import KEYWORDS, NAME
+from attnsim.einsum.user_operators import PARAMETERS, as_row
 
 
 def check_operators(cascade: Cascade, complaints: Complaints) -> None:
@@ -29,20 +30,28 @@ def _check_name(operator: UserOperator, complaints: Complaints) -> None:
 
 
 def _check_parts(cascade: Cascade, position: int, complaints: Complaints) -> None:
-    """Its expression uses built-in operators and earlier ones only."""
+    """Its expression uses numbers, its operands, built-in operators and earlier ones only."""
     operator = cascade.operators[position]
-    earlier = [*OPERATORS, *(other.name for other in cascade.operators[:position])]
+    key = f"operators.{operator.name}"
+    earlier = {**OPERATORS, **{other.name: as_row(other) for other in cascade.operators[:position]}}
     later = {other.name for other in cascade.operators[position:]}
-    for name in dict.fromkeys(operators(operator.expression)):
-        if name not in earlier:
-            remedy = "define it further up" if name in later else did_you_mean(name, earlier)
-            complaints.under(f"operators.{operator.name}", f"unknown operator {name!r} in its expression", remedy)
+    for node in nodes(operator.expression):
+        if isinstance(node, Literal) and isinstance(node.value, str):
+            what = f"{node.value} is neither a number nor x, y or z"
+            complaints.under(key, what, "an operator knows its operands only")
+        elif isinstance(node, Apply) and node.operator not in earlier:
+            remedy = "define it further up" if node.operator in later else did_you_mean(node.operator, earlier)
+            complaints.under(key, f"unknown operator {node.operator!r} in its expression", remedy)
+        elif isinstance(node, Apply) and earlier[node.operator].arity != len(node.operands):
+            arity = earlier[node.operator].arity
+            what = f"{node.operator} in its expression takes {arity}, not {len(node.operands)} operands"
+            complaints.under(key, what, "give it as many as it takes")
 
 
 def _check_operands(operator: UserOperator, complaints: Complaints) -> None:
     key = f"operators.{operator.name}"
     used = accesses(operator.expression)
-    if not used or any(access.indices for access in used):
+    if not used or any(access.indices or access.tensor not in PARAMETERS for access in used):
         complaints.under(key, "its expression is not one of x, y and z", "write for example max(x, y)")
     if operator.identity is not None and len(operator.parameters) != 2:
         complaints.under(key, "an operator that reduces takes x and y", "use both, or leave identity out")

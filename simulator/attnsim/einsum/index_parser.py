@@ -11,6 +11,9 @@ from collections.abc import Collection
 from attnsim.einsum.ast import Access, Condition, Index, Span
 from attnsim.einsum.tokens import Cursor, SyntaxProblem, between, shown
 
+MOST_DIGITS = 9
+"""So that positions stay far inside 64-bit integers."""
+
 RELATIONS = ("<=", "<", ">=", ">", "==", "!=")
 
 
@@ -89,6 +92,8 @@ def _product(cursor: Cursor, constants: Collection[str]) -> tuple[int, str | Non
     number, variable, names = 1, None, []
     while True:
         token = cursor.take()
+        if token.kind == "number" and len(token.text) > MOST_DIGITS:
+            raise SyntaxProblem(token.span, "the position is too large", f"at most {MOST_DIGITS} digits")
         if token.kind == "number" and token.text.isdecimal():
             number *= int(token.text)
         elif token.kind != "name":

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from attnsim.einsum.ast import Span
 from attnsim.errors import Problem
 
+LONGEST_SNIPPET = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSource:
@@ -92,11 +94,13 @@ class Complaints:
 
 
 def snippet(text: str, span: Span) -> str:
-    """A source line with carets under `span`, indented by four; empty if there is no line."""
+    """A source line with carets under `span`, indented by four; empty if there is no line. Long lines are cut."""
     if not text.strip() or not span.column:
         return ""
-    width = max(1, span.end - span.column)
-    return f"    {text.rstrip()}\n    {' ' * (span.column - 1)}{'^' * width}"
+    first = max(0, span.column - 1 - LONGEST_SNIPPET // 2) if len(text) > LONGEST_SNIPPET else 0
+    shown = text.rstrip()[first : first + LONGEST_SNIPPET]
+    width = min(max(1, span.end - span.column), LONGEST_SNIPPET)
+    return f"    {shown}\n    {' ' * (span.column - 1 - first)}{'^' * width}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

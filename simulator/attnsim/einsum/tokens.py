@@ -13,6 +13,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 KEYWORDS = frozenset({"where", "and", "inf"})
 
+LONGEST_LINE = 300
+LONGEST_NUMBER = 24
+
 _PATTERN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<comment>#.*)"
@@ -57,6 +60,9 @@ def tokenize(text: str, line: int = 0) -> tuple[Cursor, str]:
         elif kind != "space":
             tokens.append(Token(kind=kind, text=word, span=span))
             end = match.end()
+        if len(tokens) > LONGEST_LINE or (kind == "number" and len(word) > LONGEST_NUMBER):
+            limit = f"an Einsum has at most {LONGEST_LINE} words and signs, a number {LONGEST_NUMBER} digits"
+            raise SyntaxProblem(span, "the line is too long from here on", limit)
     tokens.append(Token(kind="end", text="", span=Span(line=line, column=end + 1, end=end + 2)))
     return Cursor(ahead=tokens), comment
 

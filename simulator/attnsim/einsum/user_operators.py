@@ -8,6 +8,8 @@ from attnsim.einsum.ast import Cascade, Expression, UserOperator, accesses, oper
 from attnsim.einsum.operators import OPERATORS, Operator
 from attnsim.einsum.source import OperatorSource
 
+PARAMETERS = ("x", "y", "z")
+
 
 def define_operator(written: OperatorSource, expression: Expression, earlier: Iterable[UserOperator]) -> UserOperator:
     """The operator that an expression in x, y, z defines.
@@ -17,10 +19,11 @@ def define_operator(written: OperatorSource, expression: Expression, earlier: It
     """
     table = {**OPERATORS, **{operator.name: as_row(operator) for operator in earlier}}
     flops = sum(table[name].flops for name in operators(expression) if name in table)
-    used = sorted({access.tensor for access in accesses(expression)})
+    used = {access.tensor for access in accesses(expression)}
+    last = max((i for i, parameter in enumerate(PARAMETERS) if parameter in used), default=0)
     return UserOperator(
         name=written.name,
-        parameters=("x", "y", "z")[: max((("x", "y", "z").index(name) + 1 for name in used), default=1)],
+        parameters=PARAMETERS[: last + 1],
         expression=expression,
         identity=written.identity,
         flops=flops if written.flops is None else written.flops,

@@ -104,6 +104,10 @@ DECLARATIONS: dict[str, tuple[dict[str, str], str]] = {
     "start of no state": ({"keys": "start: {Z: 0}"}, "Z has a start but is never written one step ahead"),
     "built-in operator": ({"keys": "operators: {exp: {expression: x}}"}, "exp is a built-in operator"),
     "operator of unknown parts": ({"keys": "operators: {f: {expression: g(x)}}"}, "unknown operator 'g'"),
+    "operator of an extent": ({"keys": "operators: {f: {expression: x + M}}"}, "M is neither a number nor x, y or z"),
+    "operator of a tensor": ({"keys": "operators: {f: {expression: 'x + Q[m]'}}"}, "its expression is not one of x"),
+    "operator of itself": ({"keys": "operators: {f: {expression: f(x)}}"}, "unknown operator 'f' in its expression"),
+    "operator of too much": ({"keys": "operators: {f: {expression: 'exp(x, y)'}}"}, "exp in its expression takes 1"),
     "operator that does not parse": ({"keys": "operators: {f: {expression: x *}}"}, "expected a tensor"),
     "operator of nothing": ({"keys": "operators: {f: {expression: '2'}}"}, "its expression is not one of x, y and z"),
     "wrong identity": ({"keys": "operators: {f: {expression: 'max(x, y)', identity: 0}}"}, "0 is not its identity"),
@@ -169,6 +173,14 @@ def test_all_problems_come_together_in_the_order_of_the_file(golden: Callable[[s
     with pytest.raises(CascadeError) as caught:
         cascade(lines, outputs="[Z, Y]", keys="batch: [B]")
     golden("cascades/problems.txt", f"{caught.value}\n")
+
+
+def test_a_long_line_is_cut_around_its_problem() -> None:
+    with pytest.raises(CascadeError) as caught:
+        cascade(f"Z[m,p] = Q[e,p] * K[e,m] + {'Q[e,p] + ' * 30}WRONG[m]")
+    line, caret = caught.value.problems[0].snippet.splitlines()
+    assert line[caret.index("^") :].startswith("WRONG[m]")
+    assert len(line) < 130
 
 
 def test_a_name_that_a_broken_line_defines_is_not_reported_again() -> None:

@@ -128,6 +128,10 @@ BROKEN = {
     "hello world": ("expected `=`", 7),
     "Z = X[m] = Y[m]": ("`=` does not belong here", 10),
     "Z = where": ("expected a tensor", 5),
+    "Z[m] = X[m-12345678901]": ("the position is too large", 12),
+    f"Z[m] = {'-' * 5000}X[m]": ("the line is too long from here on", 303),
+    f"Z[m] = {'(' * 5000}X[m]": ("the line is too long from here on", 303),
+    f"Z[m] = X[m] * 1{'0' * 30}": ("the line is too long from here on", 15),
 }
 
 
