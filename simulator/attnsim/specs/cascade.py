@@ -59,7 +59,7 @@ class CascadeFile(FileSpec):
     iterate: Names = Field(default_factory=list)
     start: dict[str, Number] = Field(default_factory=dict)
     stop: Names = Field(default_factory=list)
-    einsums: Text = Field(examples=["|\n  Z[m,n] = A[k,m] * B[k,n]"], description="one Einsum a line")
+    einsums: Text = Field(examples=["Z[m,n] = A[k,m] * B[k,n]"], description="one Einsum a line")
     outputs: Names = Field(examples=["[Z]"], description="tensors that the cascade is for")
 
 
