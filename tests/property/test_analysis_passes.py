@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attnsim.analysis.passes import count_passes
+from attnsim.analysis import analyse, count_passes, describe, traffic_bytes
+from attnsim.einsum.ast import Cascade
 from attnsim.einsum.build import parse_cascade
 from attnsim.einsum.source import CascadeSource
 
@@ -61,6 +62,11 @@ def _line(draw: st.DrawFn, name: str, kind: str, first: Line, lines: list[Line])
 
 def passes(lines: tuple[Line, ...], rank: str) -> int:
     """Passes over the rank as the analysis counts them from the text of the cascade."""
+    return count_passes(written(lines), {})[rank.upper()].count
+
+
+def written(lines: tuple[Line, ...]) -> Cascade:
+    """The cascade that the lines stand for."""
     by_name = {line.name: line for line in lines}
     read = {source for line in lines for source in line.sources}
     scans = [line.name for line in lines if line.kind == "scan"]
@@ -73,7 +79,7 @@ def passes(lines: tuple[Line, ...], rank: str) -> int:
         iterate=("m",) if scans else (),
         start=tuple((name, 0.0) for name in scans),
     )
-    return count_passes(parse_cascade(source), {})[rank.upper()].count
+    return parse_cascade(source)
 
 
 def _access(line: Line, at: str = "m") -> str:
@@ -163,6 +169,15 @@ def test_passes_over_one_tensor_are_the_rounds_of_the_best_schedule(lines: tuple
 @given(growing(inputs=1, kinds=("map", "reduce", "scan", "last")), st.sampled_from(RANKS))
 def test_scans_in_one_direction_need_no_further_rounds(lines: tuple[Line, ...], rank: str) -> None:
     assert passes(lines, rank) == fewest_rounds(elements(lines), rank)
+
+
+@settings(max_examples=60)
+@given(growing(inputs=2, kinds=("map", "reduce", "scan", "last")), st.integers(1, 9), st.integers(1, 9))
+def test_every_cascade_has_a_text_and_numbers_that_add_up(lines: tuple[Line, ...], m: int, p: int) -> None:
+    analysis = analyse(written(lines), {"M": m, "P": p})
+    assert describe(analysis).startswith("random\n")
+    assert analysis.flops == sum(analysis.operations.values())
+    assert traffic_bytes(analysis.traffic, 1 << 20) >= analysis.compulsory_bytes
 
 
 @pytest.mark.parametrize(("kind", "rounds"), [("reduce", 2), ("scan", 1)])
