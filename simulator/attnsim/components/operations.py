@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from attnsim.einsum.ast import Apply, Einsum, UserOperator
 from attnsim.einsum.ast import operators as map_operators
 from attnsim.einsum.operators import operation_class
-from attnsim.errors import MappingError, Problem
 from attnsim.specs.hardware import Array
 
 Recipe = tuple[str, ...]
@@ -68,26 +67,28 @@ def point_operations(einsum: Einsum) -> tuple[str, ...]:
     return (*mapped, *(operation_class(r.operator) for r in einsum.reductions), *filled) or ("copy",)
 
 
-def hardware_operations(
-    einsum: Einsum, array: Array, *, array_name: str, hardware: str, defined: Sequence[UserOperator] = ()
-) -> tuple[str, ...]:
-    """The array's operations for one iteration point; MappingError lists all that the array cannot do."""
+def hardware_operations(einsum: Einsum, array: Array, defined: Sequence[UserOperator] = ()) -> tuple[str, ...]:
+    """The array's operations for one iteration point; `defined` are the cascade's own operators.
+
+    Operations that the array cannot do are left out: ask `missing_operations` first.
+    """
     recipes = {**RECIPES, **_recipes_of(defined)}
-    made = {wanted: _made_of(wanted, array, recipes) for wanted in point_operations(einsum)}
-    missing = [wanted for wanted, operations in made.items() if operations is None]
-    if missing:
-        raise MappingError(*(_missing(w, einsum, array, array_name, hardware, recipes) for w in missing))
-    return tuple(name for wanted in point_operations(einsum) for name in made[wanted] or ())
+    return tuple(name for wanted in point_operations(einsum) for name in _made_of(wanted, array, recipes) or ())
 
 
-def _missing(
-    wanted: str, einsum: Einsum, array: Array, array_name: str, hardware: str, recipes: Mapping[str, tuple[Recipe, ...]]
-) -> Problem:
-    ways = [way for way in recipes.get(wanted, ()) if way]
-    made_of = f", or {' and '.join(dict.fromkeys(ways[0]))} of which it can be made" if ways else ""
-    what = f"{array_name} of {hardware} cannot do {wanted}, which Einsum {einsum.name} needs"
-    remedy = f"place it on another array, or add `{wanted}` under ops{made_of} (it has {', '.join(array.ops)})"
-    return Problem(path=f"arrays.{array_name}.ops", what=what, remedy=remedy)
+def missing_operations(einsum: Einsum, array: Array, defined: Sequence[UserOperator] = ()) -> tuple[str, ...]:
+    """Operations of an Einsum that an array neither has nor can make of those that it has."""
+    recipes = {**RECIPES, **_recipes_of(defined)}
+    wanted = dict.fromkeys(point_operations(einsum))
+    return tuple(name for name in wanted if _made_of(name, array, recipes) is None)
+
+
+def remedy_for(operation: str, array: Array, defined: Sequence[UserOperator] = ()) -> str:
+    """What to add to an array that lacks an operation."""
+    recipes = {**RECIPES, **_recipes_of(defined)}
+    ways = [dict.fromkeys(part for part in way if part not in array.ops) for way in recipes.get(operation, ()) if way]
+    made_of = f", or {' and '.join(ways[0])} of which it can be made" if ways else ""
+    return f"add `{operation}` under ops{made_of}; it has {', '.join(array.ops)}"
 
 
 def _recipes_of(defined: Sequence[UserOperator]) -> dict[str, tuple[Recipe, ...]]:

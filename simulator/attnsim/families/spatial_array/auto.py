@@ -12,9 +12,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from attnsim.components.operations import hardware_operations
+from attnsim.components.operations import hardware_operations, missing_operations
 from attnsim.einsum.ast import Cascade, Einsum
-from attnsim.errors import MappingError, Problem
+from attnsim.errors import MappingError
+from attnsim.families.spatial_array.legality import lacking_problems
 from attnsim.specs.hardware import Array, SpatialArray
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import Phase, Target
@@ -89,33 +90,24 @@ def _even(extent: int, width: int) -> int:
 def _arrays(cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int]) -> dict[str, str]:
     """The array that computes each Einsum in the fewest cycles, the smaller one on a tie."""
     chosen: dict[str, str] = {}
-    problems: list[Problem] = []
+    lacking: dict[tuple[str, str], list[str]] = {}
     for einsum in cascade.einsums:
-        able, refusals = _able(cascade, einsum, hardware, sizes)
+        missing = {name: missing_operations(einsum, a, cascade.operators) for name, a in hardware.arrays.items()}
+        able = [name for name in hardware.arrays if not missing[name]]
         if able:
-            chosen[einsum.name] = min(able)[2]
-        problems += [] if able else refusals
-    if problems:
-        raise MappingError(*dict.fromkeys(problems))
+            chosen[einsum.name] = min(able, key=lambda name: _cost(cascade, einsum, hardware.arrays[name], sizes))
+            continue
+        nearest = min(missing, key=lambda name: len(missing[name]))
+        for operation in missing[nearest]:
+            lacking.setdefault((nearest, operation), []).append(einsum.name)
+    if lacking:
+        raise MappingError(*lacking_problems(lacking, cascade, hardware))
     return chosen
 
 
-def _able(
-    cascade: Cascade, einsum: Einsum, hardware: SpatialArray, sizes: Mapping[str, int]
-) -> tuple[list[tuple[float, int, str]], list[Problem]]:
-    """(cycles, PEs, name) of the arrays that can compute an Einsum, and what the others lack."""
-    able: list[tuple[float, int, str]] = []
-    refusals: list[Problem] = []
-    for name, array in hardware.arrays.items():
-        try:
-            operations = hardware_operations(
-                einsum, array, array_name=name, hardware=hardware.name, defined=cascade.operators
-            )
-        except MappingError as error:
-            refusals += error.problems
-        else:
-            able.append((_cycles(einsum, array, operations, sizes), array.pe_count, name))
-    return able, refusals
+def _cost(cascade: Cascade, einsum: Einsum, array: Array, sizes: Mapping[str, int]) -> tuple[float, int]:
+    """Cycles of an Einsum alone on an array, and the array's PEs."""
+    return _cycles(einsum, array, hardware_operations(einsum, array, cascade.operators), sizes), array.pe_count
 
 
 def _cycles(einsum: Einsum, array: Array, operations: Sequence[str], sizes: Mapping[str, int]) -> float:

@@ -7,9 +7,9 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from attnsim.components.operations import hardware_operations
+from attnsim.components.operations import missing_operations, remedy_for
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.errors import MappingError, Problem
 from attnsim.families.spatial_array.lanes import lanes_of
@@ -182,16 +182,19 @@ def _operations(cascade: Cascade, phase: Phase, hardware: SpatialArray) -> Itera
     """Operations that an Einsum needs and its array lacks, at the array's place in the hardware's file."""
     by_name = {einsum.name: einsum for einsum in cascade.einsums}
     placed = [(array, name) for array, names in phase.place.items() for name in names]
-    for array, name in placed:
-        if array in hardware.arrays and name in by_name:
-            yield from _lacking(cascade, by_name[name], array, hardware)
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for array, name in ((a, n) for a, n in placed if a in hardware.arrays and n in by_name):
+        for operation in missing_operations(by_name[name], hardware.arrays[array], cascade.operators):
+            lacking.setdefault((array, operation), []).append(name)
+    return lacking_problems(lacking, cascade, hardware)
 
 
-def _lacking(cascade: Cascade, einsum: Einsum, array: str, hardware: SpatialArray) -> list[Problem]:
-    try:
-        hardware_operations(
-            einsum, hardware.arrays[array], array_name=array, hardware=hardware.name, defined=cascade.operators
-        )
-    except MappingError as error:
-        return [problem_at(hardware, p.path, p.what, p.remedy) for p in error.problems]
-    return []
+def lacking_problems(
+    lacking: Mapping[tuple[str, str], Sequence[str]], cascade: Cascade, hardware: SpatialArray
+) -> Iterator[Problem]:
+    """A problem for each (array, operation) that Einsums need and the array cannot do."""
+    for (array, operation), einsums in lacking.items():
+        needed = f"Einsum {einsums[0]} needs" if len(einsums) == 1 else f"Einsums {', '.join(einsums)} need"
+        what = f"{array} of {hardware.name} cannot do {operation}, which {needed}"
+        remedy = remedy_for(operation, hardware.arrays[array], cascade.operators)
+        yield problem_at(hardware, f"arrays.{array}.ops", what, f"place it on another array, or {remedy}")

@@ -64,9 +64,7 @@ def _stage(
     hardware: SpatialArray,
 ) -> Stage:
     array = hardware.arrays[array_name]
-    operations = hardware_operations(
-        einsum, array, array_name=array_name, hardware=hardware.name, defined=cascade.operators
-    )
+    operations = hardware_operations(einsum, array, cascade.operators)
     sizes = {v: space.tile_size(v) for v in einsum.iteration_ranks}
     laid = _laid_out(einsum, sizes, space, phase, array)
     cycles_per_point = [array.ops[name].cycles for name in operations] or [1]
