@@ -23,17 +23,21 @@ MODELS = {
     "split softmax (flash decoding)": (
         "M P F",
         "S[m,p] V[f,m]",
-        "LM[m1,p]=max(m0) S[m1,m0,p]; N[m1,m0,p]=exp(S[m1,m0,p]-LM[m1,p]); LD[m1,p]=N[m1,m0,p];"
-        "LN[f,m1,p]=N[m1,m0,p]*V[f,m1,m0]; G[p]=max(m1) LM[m1,p]; C[m1,p]=exp(LM[m1,p]-G[p]);"
-        "D[p]=LD[m1,p]*C[m1,p]; O[f,p]=LN[f,m1,p]*C[m1,p]; A[f,p]=O[f,p]/D[p]",
+        (
+            "LM[m1,p]=max(m0) S[m1,m0,p]; N[m1,m0,p]=exp(S[m1,m0,p]-LM[m1,p]); LD[m1,p]=N[m1,m0,p];"
+            "LN[f,m1,p]=N[m1,m0,p]*V[f,m1,m0]; G[p]=max(m1) LM[m1,p]; C[m1,p]=exp(LM[m1,p]-G[p]);"
+            "D[p]=LD[m1,p]*C[m1,p]; O[f,p]=LN[f,m1,p]*C[m1,p]; A[f,p]=O[f,p]/D[p]"
+        ),
         {"split": TILES},
         {"M": 1, "M1": 2, "M0": 2},
     ),
     "online softmax, key by key": (
         "M F",
         "S[m] V[f,m]",
-        "R[m+1]=max(R[m],S[m]); C[m]=exp(R[m]-R[m+1]); N[m]=exp(S[m]-R[m+1]); D[m+1]=D[m]*C[m]+N[m];"
-        "O[f,m+1]=O[f,m]*C[m]+N[m]*V[f,m]; A[f]=O[f,M]/D[M]",
+        (
+            "R[m+1]=max(R[m],S[m]); C[m]=exp(R[m]-R[m+1]); N[m]=exp(S[m]-R[m+1]); D[m+1]=D[m]*C[m]+N[m];"
+            "O[f,m+1]=O[f,m]*C[m]+N[m]*V[f,m]; A[f]=O[f,M]/D[M]"
+        ),
         {"iterate": "m", "start": "R D O"},
         {"M": 1, "F": 1},
     ),
@@ -54,10 +58,12 @@ MODELS = {
     "online softmax with both ranks tiled, causal": (
         "M P",
         "S[m,p]",
-        "QK[m1,m0,p1,p0]=S[m1*M0+m0,p1*P0+p0] where m1*M0+m0 <= p1*P0+p0; LM[m1,p1,p0]=max(m0) QK[m1,m0,p1,p0];"
-        "R[m1+1,p1,p0]=max(R[m1,p1,p0],LM[m1,p1,p0]); N[m1,m0,p1,p0]=exp(QK[m1,m0,p1,p0]-R[m1+1,p1,p0]);"
-        "L[m1,p1,p0]=N[m1,m0,p1,p0]; C[m1,p1,p0]=exp(R[m1,p1,p0]-R[m1+1,p1,p0]);"
-        "D[m1+1,p1,p0]=D[m1,p1,p0]*C[m1,p1,p0]+L[m1,p1,p0]; O[p1,p0]=D[M1,p1,p0]",
+        (
+            "QK[m1,m0,p1,p0]=S[m1*M0+m0,p1*P0+p0] where m1*M0+m0 <= p1*P0+p0; LM[m1,p1,p0]=max(m0) QK[m1,m0,p1,p0];"
+            "R[m1+1,p1,p0]=max(R[m1,p1,p0],LM[m1,p1,p0]); N[m1,m0,p1,p0]=exp(QK[m1,m0,p1,p0]-R[m1+1,p1,p0]);"
+            "L[m1,p1,p0]=N[m1,m0,p1,p0]; C[m1,p1,p0]=exp(R[m1,p1,p0]-R[m1+1,p1,p0]);"
+            "D[m1+1,p1,p0]=D[m1,p1,p0]*C[m1,p1,p0]+L[m1,p1,p0]; O[p1,p0]=D[M1,p1,p0]"
+        ),
         {"split": f"{TILES} P=P1,P0", "iterate": "m1", "start": "R D"},
         {"M": 1, "M1": 1, "M0": 2, "P": 1, "P1": 1, "P0": 1},
     ),
@@ -74,8 +80,10 @@ MODELS = {
     "group norm": (
         "D P",
         "X[d,p]",
-        "U[d1,p]=X[d1,d0,p]; C[d1,d0,p]=X[d1,d0,p]-U[d1,p]; V[d1,p]=square(C[d1,d0,p]);"
-        "Y[d1,d0,p]=C[d1,d0,p]*rsqrt(V[d1,p])",
+        (
+            "U[d1,p]=X[d1,d0,p]; C[d1,d0,p]=X[d1,d0,p]-U[d1,p]; V[d1,p]=square(C[d1,d0,p]);"
+            "Y[d1,d0,p]=C[d1,d0,p]*rsqrt(V[d1,p])"
+        ),
         {"split": "D=D1,D0"},
         {"D": 1, "D1": 1, "D0": 3},
     ),
