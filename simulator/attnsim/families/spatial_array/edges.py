@@ -62,9 +62,15 @@ def stage_edges(
     edges = [
         _edge(stage, stages[access.tensor], access, phase.space, loops, hardware)
         for access in stage.einsum.inputs
-        if access.tensor in stages
+        if access.tensor in stages and not _reads_start(access, phase.space)
     ]
     return tuple(dict.fromkeys(edges))
+
+
+def _reads_start(access: Access, space: Space) -> bool:
+    """Whether an access reads an old state of which there is only the initial value, as its loop runs once."""
+    along = space.states.get(access.tensor, frozenset[str]())
+    return reads_old_state(access, space) and all(space.trip(part) == 1 for v in along for part in space.parts[v])
 
 
 def _edge(

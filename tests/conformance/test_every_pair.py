@@ -1,0 +1,135 @@
+"""Every shipped hardware runs every shipped cascade or says what it lacks, and what comes out obeys the laws of metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+
+import pytest
+
+from attnsim.analysis import CascadeAnalysis, analyse
+from attnsim.errors import MappingError
+from attnsim.families.registry import FAMILIES
+from attnsim.pipeline import Request, Run, simulate
+from attnsim.results import json_text, run_json
+from attnsim.specs.cascade import load_cascade
+from attnsim.specs.hardware import load_hardware
+from attnsim.specs.library import names
+
+SMALL = {"B": 1, "H": 2, "G": 2, "P": 96, "M": 96, "E": 16, "F": 16, "D": 64, "S": 128, "N": 80, "K": 48, "J": 8}
+SMALL |= {"C": 12, "W": 96, "Q": 48, "R": 3}
+CASCADES = names("cascade")
+HARDWARE = names("hardware")
+# Arrays of one design in many sizes: one small and one large stand for them where both models run.
+DESIGNS = [name for name in HARDWARE if not name.startswith("fusemax_") or name == "fusemax_16"]
+WITHOUT_SOFTMAX = ("eyeriss_like",)
+LINEAR = ("conv1d", "gemm")
+
+# Every phase ends on a whole picosecond.
+PICOSECONDS = 1e-12 * 60
+
+pairs = pytest.mark.parametrize(
+    ("cascade", "hardware"),
+    [(c, h) for h in DESIGNS for c in CASCADES if h not in WITHOUT_SOFTMAX or c in LINEAR],
+)
+
+
+def extents_of(cascade: str, **changed: int) -> dict[str, int]:
+    """Small extents for the ranks of a cascade; parts of split ranks follow from the mapping."""
+    loaded = load_cascade(cascade)
+    parts = {part for split in loaded.splits for part in split.parts}
+    parts |= {rank for pair in loaded.same for rank in pair if set(pair) & parts}
+    bound = {**SMALL, **changed}
+    return {rank: bound[rank] for rank, _ in loaded.ranks if rank not in parts}
+
+
+@cache
+def run(cascade: str, hardware: str, fill_drain: str = "ideal", batch: int = 1) -> Run:
+    extents = extents_of(cascade, B=batch)
+    result = simulate(Request(cascade=cascade, hardware=hardware, extents=extents, fill_drain=fill_drain))
+    assert isinstance(result, Run), result
+    return result
+
+
+@cache
+def analysis(cascade: str) -> CascadeAnalysis:
+    return analyse(load_cascade(cascade), extents_of(cascade))
+
+
+def test_every_hardware_belongs_to_a_registered_family() -> None:
+    assert {load_hardware(name).family for name in HARDWARE} <= set(FAMILIES)
+
+
+@pytest.mark.parametrize("hardware", HARDWARE)
+def test_every_hardware_multiplies_matrices_no_faster_than_its_resources_allow(hardware: str) -> None:
+    metrics = run("gemm", hardware).metrics
+    assert metrics.latency_s >= max(metrics.bounds_s.values()) - PICOSECONDS
+
+
+@pairs
+def test_no_run_is_faster_than_its_lower_bounds(cascade: str, hardware: str) -> None:
+    for fill_drain in ("ideal", "modeled"):
+        metrics = run(cascade, hardware, fill_drain).metrics
+        for name, bound_s in metrics.bounds_s.items():
+            assert metrics.latency_s >= bound_s - PICOSECONDS, (fill_drain, name)
+
+
+@pairs
+def test_every_utilization_is_a_share(cascade: str, hardware: str) -> None:
+    for fill_drain in ("ideal", "modeled"):
+        metrics = run(cascade, hardware, fill_drain).metrics
+        assert all(0 <= share <= 1 + 1e-4 for share in metrics.utilization.values()), metrics.utilization
+        assert sum(metrics.bottleneck.values()) == pytest.approx(1)
+
+
+@pairs
+def test_a_pipeline_that_fills_and_drains_is_never_faster_and_moves_the_same(cascade: str, hardware: str) -> None:
+    ideal, modeled = run(cascade, hardware).metrics, run(cascade, hardware, "modeled").metrics
+    assert modeled.latency_s >= ideal.latency_s - PICOSECONDS
+    assert modeled.bytes == ideal.bytes
+    assert modeled.energy_j == ideal.energy_j
+
+
+@pairs
+def test_what_must_move_moves(cascade: str, hardware: str) -> None:
+    backing = list(load_hardware(hardware).memories)[-1]
+    assert run(cascade, hardware).metrics.bytes[backing] >= analysis(cascade).compulsory_bytes * (1 - 1e-9)
+
+
+@pairs
+def test_the_time_of_the_phases_makes_up_the_latency(cascade: str, hardware: str) -> None:
+    metrics = run(cascade, hardware).metrics
+    assert metrics.latency_s == pytest.approx(sum(phase.latency_s for phase in metrics.phases))
+
+
+@pairs
+def test_twice_the_batch_takes_twice_the_time_and_energy(cascade: str, hardware: str) -> None:
+    batched = "B" in load_cascade(cascade).batch
+    once, twice = run(cascade, hardware).metrics, run(cascade, hardware, batch=2).metrics
+    if batched:
+        assert twice.latency_s == pytest.approx(2 * once.latency_s, abs=PICOSECONDS)
+        assert twice.total_energy_j == pytest.approx(2 * once.total_energy_j, rel=1e-9)
+    else:
+        assert twice.latency_s >= once.latency_s - PICOSECONDS
+
+
+@pairs
+def test_energies_and_areas_are_finite_and_make_up_their_totals(cascade: str, hardware: str) -> None:
+    metrics = run(cascade, hardware).metrics
+    assert all(math.isfinite(value) and value >= 0 for value in (*metrics.energy_j.values(), *metrics.area_m2.values()))
+    assert metrics.total_energy_j == pytest.approx(math.fsum(metrics.energy_j.values()))
+
+
+@pairs
+def test_the_json_of_a_run_reads_back_as_it_was(cascade: str, hardware: str) -> None:
+    document = run_json(run(cascade, hardware))
+    assert json.loads(json_text(document)) == json.loads(json.dumps(document))
+
+
+@pytest.mark.parametrize("cascade", [c for c in CASCADES if c not in LINEAR])
+def test_an_array_without_exp_and_div_says_so_with_its_file_and_line(cascade: str) -> None:
+    with pytest.raises(MappingError) as caught:
+        run(cascade, "eyeriss_like")
+    assert all("eyeriss_like.yaml:" in str(problem) for problem in caught.value.problems)
+    assert all("cannot do" in problem.what and "add `" in problem.remedy for problem in caught.value.problems)
