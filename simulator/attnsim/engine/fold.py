@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from attnsim.engine import run
-from attnsim.engine.observe import Observation, Trips, grows_steadily, observe
+from attnsim.engine.observe import Observation, Trips, grows_steadily, islands, observe
 from attnsim.taskgraph import TaskGraph
 
 MAX_TASKS = 200_000
@@ -232,14 +232,13 @@ def _excess(lab: Lab, cuts: Sequence[Cut], values: tuple[int, ...]) -> int:
     seen = lab.at(tuple(cut.base for cut in cuts))
     drain = max(lab.at(tuple(1 for _ in cuts)).last_end_ps)
     rows = len(seen.names)
-    lines = [(seen.islands[row], seen.last_end_ps[row], values[row]) for row in range(rows)]
-    for row, count in enumerate(seen.instances):
-        lines.append((seen.islands[row], seen.busy_ps[row] // count, values[rows + row] // count))
+    ends = [(seen.last_end_ps[row], values[row]) for row in range(rows)]
+    works = [(seen.busy_ps[row] // count, values[rows + row] // count) for row, count in enumerate(seen.instances)]
     excess = 0
-    for island in set(seen.islands):
-        _, leader, leader_last = max(line for line in lines[:rows] if line[0] == island)
-        fast = [last for number, first, last in lines if number == island and last - first > leader_last - leader]
-        excess = max(excess, *(last + drain - leader_last for last in fast), 0)
+    for island in islands(seen):
+        first, last = max(ends[row] for row in island)
+        lines = [line for row in island for line in (ends[row], works[row])]
+        excess = max(excess, *(full + drain - last for cut, full in lines if full - cut > last - first), 0)
     return excess
 
 
