@@ -1,7 +1,8 @@
 """A plan as a timeline for ui.perfetto.dev: what each resource does when, one process a resource, phase after phase.
 
 Loop nests that are too long to look at are cut to their first rounds: each loop is halved, the longest first, until the
-phase has few enough tasks. What is shown is then an exact simulation of that shorter nest.
+phase has few enough tasks. What is shown is then an exact simulation of that shorter nest. Programs that run at once
+but share a resource stand one after the other; the engine lets them take turns in smaller steps.
 """
 
 from __future__ import annotations
@@ -29,14 +30,6 @@ class Timeline:
         return {"displayTimeUnit": "ns", "traceEvents": list(self.events)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a phase goes: its begin in microseconds and its track among phases that run side by side."""
-
-    begin_us: float
-    beside: int
-
-
 def make_timeline(plan: Plan, most_tasks: int) -> Timeline | Infeasible:
     """Simulate every phase of a plan, cut to at most `most_tasks` tasks a phase, and put them one after the other."""
     family = family_of(plan.hardware)
@@ -45,19 +38,16 @@ def make_timeline(plan: Plan, most_tasks: int) -> Timeline | Infeasible:
         return bound
     events: list[TraceEvent] = []
     cuts: list[str] = []
-    processes: dict[tuple[str, int], int] = {}
-    place, end_us = Place(begin_us=0.0, beside=0), 0.0
+    free_us: dict[str, float] = {}
+    begin_us = 0.0
     for phase in family.lower(bound):
-        place = (
-            Place(begin_us=place.begin_us, beside=place.beside + 1)
-            if phase.beside
-            else Place(begin_us=end_us, beside=0)
-        )
-        shown = [event for timed in phase.programs for event in _events(timed, plan.request.engine, most_tasks)]
-        events += [_placed(event, place, processes) for event in shown]
+        begin_us = begin_us if phase.beside else max(free_us.values(), default=0.0)
+        for timed in phase.programs:
+            events += _placed(list(_events(timed, plan.request.engine, most_tasks)), begin_us, free_us)
         cuts += _cuts(phase, most_tasks)
-        end_us = max([end_us, *(place.begin_us + _end_us(event) for event in shown)])
-    return Timeline(events=tuple(_names(processes) + events), cuts=tuple(cuts))
+    processes = {name: process for process, name in enumerate(free_us)}
+    shown = [{**event, "pid": processes[str(event["pid"])]} for event in events]
+    return Timeline(events=tuple(_names(processes) + shown), cuts=tuple(cuts))
 
 
 def shortened(program: FoldedProgram, most_tasks: int) -> tuple[int, ...]:
@@ -83,11 +73,13 @@ def _events(timed: TimedProgram, engine: str, most_tasks: int) -> Iterator[Trace
             yield {**event, **times, "pid": names[event["pid"]]}
 
 
-def _placed(event: TraceEvent, place: Place, processes: dict[tuple[str, int], int]) -> TraceEvent:
-    process = processes.setdefault((str(event["pid"]), place.beside), len(processes))
-    begin = event.get("ts")
-    moved = {"ts": begin + place.begin_us} if isinstance(begin, float) else {}
-    return {**event, **moved, "pid": process}
+def _placed(events: Sequence[TraceEvent], begin_us: float, free_us: dict[str, float]) -> list[TraceEvent]:
+    """The events of a program, moved to where all of its resources are free; `free_us` is brought up to date."""
+    resources = dict.fromkeys(str(event["pid"]) for event in events)
+    start = max([begin_us, *(free_us.get(name, 0.0) for name in resources)])
+    end = start + max((_end_us(event) for event in events), default=0.0)
+    free_us.update(dict.fromkeys(resources, end))
+    return [{**event, "ts": start + ts} if isinstance(ts := event.get("ts"), float) else event for event in events]
 
 
 def _end_us(event: TraceEvent) -> float:
@@ -95,16 +87,10 @@ def _end_us(event: TraceEvent) -> float:
     return begin + length if isinstance(begin, float) and isinstance(length, float) else 0.0
 
 
-def _names(processes: dict[tuple[str, int], int]) -> list[TraceEvent]:
+def _names(processes: dict[str, int]) -> list[TraceEvent]:
     return [
-        {
-            "name": "process_name",
-            "ph": "M",
-            "pid": process,
-            "tid": 0,
-            "args": {"name": f"{name} (beside)" if beside else name},
-        }
-        for (name, beside), process in processes.items()
+        {"name": "process_name", "ph": "M", "pid": process, "tid": 0, "args": {"name": name}}
+        for name, process in processes.items()
     ]
 
 

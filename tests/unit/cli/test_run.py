@@ -92,9 +92,12 @@ def test_trace_writes_events_that_perfetto_opens(tmp_path: Path, capsys: pytest.
     assert all(event["ts"] >= 0 and event["dur"] >= 0 for event in events if event["ph"] == "X")
 
 
-def test_slices_on_one_track_of_a_trace_never_overlap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("call", [["--mapping", "unfused"], ["--mapping", "flat", "--scope", "layer"]], ids=" ".join)
+def test_slices_on_one_track_of_a_trace_never_overlap(
+    call: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "trace.json"
-    answer(["trace", *CALL, "--mapping", "unfused", "--out", str(out), "--tasks", "300"], capsys)
+    answer(["trace", *CALL, *call, "--out", str(out), "--tasks", "300"], capsys)
     events = [e for e in json.loads(out.read_text(encoding="utf-8"))["traceEvents"] if e["ph"] == "X"]
     ordered = sorted((e["pid"], e["tid"], e["ts"], e["ts"] + e["dur"]) for e in events)
     pairs = itertools.pairwise(ordered)
