@@ -18,7 +18,7 @@ Row: TypeAlias = Mapping[str, Cell]
 Tables: TypeAlias = Mapping[str, Sequence[Row]]
 
 DIGITS = 6
-SMALLEST_ERROR = 1e-9
+SMALLEST_ERROR = 1e-8
 """Relative errors below this come from times in whole picoseconds and from rounding; they are written as 0."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from attnsim.cli import main
+from attnsim.report.fusemax.summary import summary
 from attnsim.report.registry import REPORTS
 from attnsim.report.tables import loads
 from attnsim.report.write import INDEX, default_folder, index, render
@@ -66,3 +67,8 @@ def test_what_cannot_be_written_is_a_message(
     monkeypatch.chdir(tmp_path)
     assert main(["report", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_errors_of_the_report() -> None:
+    readme = (COMMITTED.parent / "README.md").read_text(encoding="utf-8")
+    assert summary(loads((COMMITTED / "fusemax.json").read_text(encoding="utf-8"))) in readme

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from attnsim.report.fusemax import cases, sections
+from attnsim.report.fusemax.summary import summary
 from attnsim.report.tables import Tables
 
 TEMPLATE = "fusemax.md.j2"
 SECTIONS = {
+    "summary": summary,
     "headlines": sections.headlines,
     "attention": sections.attention,
     "relative": sections.relative,
