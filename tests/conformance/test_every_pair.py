@@ -1,4 +1,4 @@
-"""Every shipped hardware runs every shipped cascade or says what it lacks, and what comes out obeys the laws of metrics."""
+"""Every shipped hardware runs every shipped cascade or says what it lacks; what comes out obeys the laws of metrics."""
 
 from __future__ import annotations
 

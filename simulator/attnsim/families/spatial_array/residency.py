@@ -122,8 +122,11 @@ def held_blocks(space: Space, phase: Phase) -> dict[str, dict[str, frozenset[str
 
 
 def refetch_loops(space: Space, access: Access, inner: frozenset[str]) -> frozenset[str]:
-    """Loops at whose every iteration a block is fetched: those outside it, but for irrelevant ones right outside."""
-    relevant = space.loops_of(access.variables)
+    """Loops at whose every iteration a block is fetched: those outside it, but for irrelevant ones right outside.
+
+    A loop of one iteration changes no block and is irrelevant too.
+    """
+    relevant = {part for part in space.loops_of(access.variables) if space.trip(part) > 1}
     outside = [loop.part for loop in space.loops if loop.part not in inner]
     while outside and outside[-1] not in relevant:
         outside.pop()
@@ -144,7 +147,7 @@ def transfers_of(
 ) -> list[Transfer]:
     """Every transfer of the phase: between memories and, at tile level, between memories and arrays."""
     found: list[Transfer] = []
-    between: dict[tuple[str, str, bool], Transfer] = {}
+    between: dict[tuple[str, str, bool], list[Transfer]] = {}
     for use in uses:
         levels = _levels(use, roles, blocks, hardware)
         found += _array_side(use, levels[0], space, blocks) if levels else []
@@ -152,7 +155,7 @@ def transfers_of(
         for inner_level, outer_level in crossed:
             moved = (use.access.tensor, inner_level, use.writes)
             between.setdefault(moved, _block_side(use, inner_level, outer_level, space, blocks))
-    return [*found, *between.values()]
+    return [*found, *(move for moves in between.values() for move in moves)]
 
 
 def _levels(
@@ -202,14 +205,16 @@ def _array_side(
         ]
     accumulated = _accumulation_loops(use, space, each)
     each -= _held_in_place(space, accumulated, each)
-    moves = [Transfer(tensor=tensor, source=use.array, target=memory, words=words, each=each, late=True)]
-    if accumulated & each:
-        # A partial sum that left the array must come back for every further iteration of the reduced loops.
-        # The first iteration starts from zero and needs nothing back.
-        iterations = math.prod(space.trip(part) for part in accumulated & each)
-        back = Transfer(tensor=tensor, source=memory, target=use.array, words=words, each=each, late=False)
-        moves.append(replace(back, fraction=1 - 1 / iterations))
-    return moves
+    out = Transfer(tensor=tensor, source=use.array, target=memory, words=words, each=each, late=True)
+    return [out, *_partial_sums_back(out, accumulated, space)]
+
+
+def _partial_sums_back(out: Transfer, accumulated: frozenset[str], space: Space) -> list[Transfer]:
+    """A partial sum that left must come back in every iteration of the reduced loops but the first."""
+    iterations = math.prod(space.trip(part) for part in accumulated & out.each)
+    if iterations == 1:
+        return []
+    return [replace(out, source=out.target, target=out.source, late=False, bypass=False, fraction=1 - 1 / iterations)]
 
 
 def _accumulation_loops(use: Use, space: Space, each: frozenset[str]) -> frozenset[str]:
@@ -223,7 +228,7 @@ def _held_in_place(space: Space, accumulated: frozenset[str], each: frozenset[st
     for loop in reversed(space.loops):
         if loop.part in accumulated:
             held.add(loop.part)
-        elif loop.part in each:
+        elif loop.part in each and loop.trip > 1:
             break
     return frozenset(held)
 
@@ -234,14 +239,15 @@ def _block_side(
     outer_level: str,
     space: Space,
     blocks: Mapping[str, Mapping[str, frozenset[str]]],
-) -> Transfer:
+) -> list[Transfer]:
     tensor = use.access.tensor
     inner = blocks[inner_level][tensor]
     each = refetch_loops(space, use.access, inner)
     words = tensor_words(space, use.access, inner)
     if use.writes:
         # The last update of a block is written through, so that handing it on costs the inner memory no read.
-        return Transfer(
+        out = Transfer(
             tensor=tensor, source=inner_level, target=outer_level, words=words, each=each, late=True, bypass=True
         )
-    return Transfer(tensor=tensor, source=outer_level, target=inner_level, words=words, each=each, late=False)
+        return [out, *_partial_sums_back(out, _accumulation_loops(use, space, use.each), space)]
+    return [Transfer(tensor=tensor, source=outer_level, target=inner_level, words=words, each=each, late=False)]
