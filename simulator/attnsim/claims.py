@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from attnsim.errors import Problem, SpecError
+from attnsim.errors import AttnSimError, Problem, SpecError
 from attnsim.specs.claims import Claim, Claims, Kind, RunRequest, Tolerance
 from attnsim.specs.library import shown_path, suggest
 from attnsim.specs.spec import problem_at
@@ -91,8 +92,15 @@ def _value(term: Term, lookup: Lookup) -> float:
     value = lookup(term.run, term.metric)
     if term.over is not None:
         other = lookup(term.over, term.metric)
-        return other / value if term.inverse else value / other
+        return _ratio(term, other, value) if term.inverse else _ratio(term, value, other)
     return value - lookup(term.less, term.metric) if term.less is not None else value
+
+
+def _ratio(term: Term, over: float, under: float) -> float:
+    if under == 0:
+        remedy = "claim a difference with `less`, or another metric"
+        raise AttnSimError(Problem(path=term.metric, what="is zero in the run that it is divided by", remedy=remedy))
+    return over / under
 
 
 def points_of(claims: Claims) -> tuple[Point, ...]:
@@ -196,9 +204,13 @@ def _label(run: RunRequest, settings: Mapping[str, str | int | float]) -> str:
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with their line numbers; SpecError names every row with too few or too many fields."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restkey="", restval=None)
-        rows = [(reader.line_num, row) for row in reader]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="", restval=None)
+            rows = [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        remedy = "save it as comma-separated text in UTF-8"
+        raise SpecError(Problem(file=shown_path(path), what=f"not a CSV file: {error}", remedy=remedy)) from None
     ragged = [line for line, row in rows if "" in row or None in row.values()]
     if ragged:
         remedy = "write as many fields as the first line has"
@@ -226,12 +238,13 @@ def _setting(key: str, text: str, place: Problem) -> str | int:
 
 def _number(text: str, place: Problem) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        what = f"{text!r} is not a number"
-        raise SpecError(
-            Problem(file=place.file, line=place.line, what=what, remedy="write it as 0.125 or 1e9")
-        ) from None
+        value = math.nan
+    if math.isfinite(value):
+        return value
+    what, remedy = f"{text!r} is not a number", "write it as 0.125 or 1e9"
+    raise SpecError(Problem(file=place.file, line=place.line, what=what, remedy=remedy))
 
 
 def evenly(points: tuple[Point, ...], most: int) -> Iterator[Point]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attnsim.claims import Comparison, Point, compare, evenly, points_of
-from attnsim.errors import SpecError
+from attnsim.errors import AttnSimError, SpecError
 from attnsim.specs.claims import RunRequest, load_claims
 
 HEAD = "name: sample\nsource: a paper\nkind: published\nrun: {batch: 64}\nclaims:\n"
@@ -104,6 +104,7 @@ def test_a_comparison_holds_within_either_tolerance(
         ("{file: points.csv, value: valu}", ROWS, "no column 'valu'; did you mean value?"),
         ("{file: points.csv, where: {model: gpt}}", ROWS, "claims.0.data.where: no row of"),
         ("{file: points.csv}", ROWS.replace("3.0", "three"), "points.csv:3: 'three' is not a number"),
+        ("{file: points.csv}", ROWS.replace("3.0", "nan"), "points.csv:3: 'nan' is not a number; write it as 0.125"),
         ("{file: points.csv}", ROWS.replace("4096", "4K"), "points.csv:3: '4K' is not a whole number; write seq_len"),
         ("{file: points.csv}", ROWS.replace(",3.0", ""), "points.csv:3: ragged row; write as many fields"),
         (
@@ -124,3 +125,19 @@ def test_a_sample_keeps_the_first_and_the_last_point(tmp_path: Path) -> None:
     assert [p.where for p in evenly(found, 3)] == ["1", "3", "5"]
     assert [p.where for p in evenly(found, 1)] == ["1"]
     assert [p.where for p in evenly(found, 9)] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_file_that_is_no_text_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "claims.yaml").write_text(
+        HEAD + "  - {name: c, statement: s, metric: m, data: {file: points.csv}, tolerance: {relative: 1}}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "points.csv").write_bytes(b"value\n\xff\xfe\n")
+    with pytest.raises(SpecError, match=r"points.csv: not a CSV file: .*; save it as comma-separated text in UTF-8"):
+        points_of(load_claims(str(tmp_path / "claims.yaml")))
+
+
+def test_a_ratio_over_zero_is_a_message(tmp_path: Path) -> None:
+    (point,) = points(tmp_path, "run: {mapping: flat}, over: {mapping: none}, value: 1, tolerance: {relative: 1}")
+    with pytest.raises(AttnSimError, match="latency_s: is zero in the run that it is divided by"):
+        compare(point, lambda run, metric: 0.0)
