@@ -88,8 +88,9 @@ class Mapping(FileSpec):
     """A mapping: either phases, or a list of choices between other mappings by extent.
 
     companions: cascade -> mapping for the other steps of a layer. compound_ops: whether the operators of one map
-    expression occupy a PE one after the other or as a pipeline. register_file_energy: accesses of the register files of all
-    PEs, or of one PE as FuseMax's artifact counts them. remainder: what happens when a tile does not divide an extent. uncounted: functional units whose energy the published artifact leaves out (only in artifact accounting).
+    expression occupy a PE one after the other or as a pipeline. register_file_energy: accesses of the register files
+    of all PEs, or of one PE as FuseMax's artifact counts them. remainder: what happens when a tile does not divide an
+    extent. uncounted: functional units whose energy the published artifact leaves out (only in artifact accounting).
     """
 
     model_config = ConfigDict(populate_by_name=True)
