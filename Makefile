@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --no-warn-script-location
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --no-warn-script-location --constraint constraints.txt
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 PYTEST_WORKERS ?= auto
@@ -53,12 +53,12 @@ clean: ## remove what the other targets made
 	@rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # pip leaves the network alone when the packages that pyproject.toml asks for are there already.
-$(RUNTIME): pyproject.toml | $(BIN)/python
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) 'hatchling>=1.25' editables
 	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
-$(DEV): pyproject.toml $(RUNTIME)
+$(DEV): pyproject.toml constraints.txt $(RUNTIME)
 	@$(PIP) --no-build-isolation --editable '.[dev]'
 	@touch $@
 
