@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +128,66 @@ def test_what_a_small_budget_calls_exact_is_exact(nest: Nest, trips: tuple[int, 
     full = run(nest.build(trips))
     assert not folded.exact or folded.makespan_ps == full.makespan_ps
     assert abs(folded.makespan_ps - full.makespan_ps) <= 0.02 * full.makespan_ps
+
+
+def tricky(stages: tuple[tuple[int, int], ...], **others: object) -> Nest:
+    """A nest that one of the checks alone keeps from being folded too early."""
+    plain: dict[str, object] = {
+        "blocks": (False, False),
+        "edge_ps": 0,
+        "shares": True,
+        "carries": False,
+        "stores": False,
+    }
+    return Nest(stages=stages, **{**plain, **others})  # type: ignore[arg-type]
+
+
+TRICKY = {
+    "loads run ahead until the buffers are full": (
+        (414,),
+        tricky(
+            ((2, 263), (2, 54), (0, 232)),
+            buffers=4,
+            tile_bytes=15,
+            block_bytes=1,
+            capacity=1e12,
+            slots=1,
+            edge_ps=97,
+            stores=True,
+        ),
+    ),
+    "loops disturb each other only when all are longer": (
+        (16, 17),
+        tricky(
+            ((2, 151), (2, 362), (1, 482), (0, 296)),
+            buffers=2,
+            tile_bytes=716,
+            block_bytes=11780,
+            blocks=(False, True),
+            capacity=1e12,
+            slots=2,
+            shares=False,
+        ),
+    ),
+    "ends grow steadily before the schedule repeats": (
+        (15, 22),
+        tricky(
+            ((0, 123), (2, 226), (2, 5)),
+            buffers=3,
+            tile_bytes=162,
+            block_bytes=15438,
+            blocks=(True, False),
+            edge_ps=1,
+            capacity=7.77e11,
+            slots=2,
+            carries=True,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TRICKY)
+def test_no_check_is_superfluous(what: str) -> None:
+    trips, nest = TRICKY[what]
+    folded = run_folded(FoldedProgram(trips=trips, build=nest.build, tasks=nest.tasks), small_tasks=0)
+    assert folded.makespan_ps == run(nest.build(trips)).makespan_ps

@@ -14,15 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 from attnsim.engine import run
-from attnsim.engine.observe import Observation, Trips, grows_steadily, islands, observe
+from attnsim.engine.observe import Observation, Trips, grows_steadily, islands, observe, repeats
 from attnsim.taskgraph import TaskGraph
 
 MAX_TASKS = 200_000
 SMALL_TASKS = 1500
 FIRST_BASE = 2
-FAR_PERIODS = 12
+# Their distance is prime, so that no short period of the schedule divides it and hides.
+FAR_PERIODS = (5, 16)
 PERIODS = (1, 2, 3)
 
 
@@ -249,11 +251,16 @@ def _probes_hold(lab: Lab, cuts: Sequence[Cut]) -> bool:
     does what the loops do to each other.
     """
     steps = [-(-cut.base // cut.period) if cut.period else 0 for cut in cuts]
-    far = [[FAR_PERIODS * (loop == other) for other in range(len(cuts))] for loop in range(len(cuts))]
-    probes = [_stretched(lab, cuts, counts) for counts in (steps, *far)]
+    loops = range(len(cuts))
+    beyond = [[periods * (loop == other) for other in loops] for loop in loops for periods in FAR_PERIODS]
+    probes = [_stretched(lab, cuts, counts) for counts in (steps, *beyond)]
     if not all(lab.affords(probe) for probe in probes):
         return False
-    return all(_extended(lab, cuts, probe) == lab.at(probe).values for probe in probes)
+    if any(_extended(lab, cuts, probe) != lab.at(probe).values for probe in probes):
+        return False
+    pairs = [probes[1 + len(FAR_PERIODS) * loop :][:2] for loop in loops]
+    passes = [prod(cut.base for cut in cuts[:loop]) for loop in loops]
+    return all(repeats(lab.at(near), lab.at(far), count) for (near, far), count in zip(pairs, passes, strict=True))
 
 
 def _stretched(lab: Lab, cuts: Sequence[Cut], periods: Sequence[int]) -> Trips:

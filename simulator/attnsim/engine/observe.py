@@ -68,6 +68,13 @@ def grows_steadily(first: Observation, second: Observation, third: Observation) 
     return tails and not _drifts(second, third, used)
 
 
+def repeats(shorter: Observation, longer: Observation, passes: int) -> bool:
+    """Whether half of the last of `passes` passes through a loop ends in the same pattern, however long the loop is."""
+    windows = [len(ends) // (2 * passes) for ends in shorter.ends_ps]
+    rows = zip(windows, shorter.ends_ps, longer.ends_ps, strict=True)
+    return all(_same_tail(ends, later_ends, window) for window, ends, later_ends in rows if window)
+
+
 def _same_tail(ends: Int64, later_ends: Int64, count: int) -> bool:
     tail, later_tail = ends[-count:], later_ends[-count:]
     return bool(np.array_equal(tail - ends[-1], later_tail - later_ends[-1]))
