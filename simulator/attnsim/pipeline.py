@@ -168,9 +168,10 @@ def _workload(request: Request, model: Model | None, cascade: Cascade) -> Worklo
     seq_len = request.seq_len if request.seq_len is not None else model.seq_len
     batch = request.batch if request.batch is not None else model.batch
     ranks = model_extents(model, seq_len=seq_len, batch=batch, extents=request.extents)
-    label = f"{model.name} {request.scope}, {seq_len} tokens, batch {batch}"
+    subject = cascade.name if request.cascade else request.scope
+    label = f"{model.name} {subject}, {seq_len} tokens, batch {batch}"
     if request.scope == "attention":
-        return Workload(label=label, steps=(cascade_step("attention", cascade, ranks),))
+        return Workload(label=label, steps=(cascade_step(subject, cascade, ranks),))
     steps = [
         cascade_step(
             step.name,
