@@ -22,10 +22,11 @@ from attnsim.specs.library import find, is_path
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
-from attnsim.specs.overrides import Override, for_target, parse_override
+from attnsim.specs.overrides import Override, parse_override
+from attnsim.specs.targets import for_target
 from attnsim.workload import SCOPES, Step, Workload, cascade_step, model_extents, require_positive, step_extents
 
-_TARGETS = ("hardware", "mapping", "model")
+_TARGETS = ("hardware", "mapping", "model", "cascade")
 _PS_PER_S = 1e12
 
 
@@ -33,7 +34,7 @@ _PS_PER_S = 1e12
 class Request:
     """What to simulate; names of shipped specs or paths of the user's own. None means: what the others imply.
 
-    overrides: `path=value` texts; a path may begin with hardware, mapping or model to say which file is meant.
+    overrides: `path=value` texts; a path may begin with hardware, mapping, model or cascade to say which file is meant.
     extents: rank name -> size, which wins over the model's.
     """
 
@@ -128,7 +129,7 @@ def make_plan(request: Request) -> Plan:
         )
     hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
     model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
-    workload = _workload(request, model, load_cascade(cascade_name))
+    workload = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
     _require_known(request.extents, workload, model)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
     default_files = mapping.register_file_energy if mapping else "full"

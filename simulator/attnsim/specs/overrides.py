@@ -7,7 +7,7 @@ with dots; its last step may be a key that the file leaves out.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attnsim.errors import Problem, SpecError
@@ -34,31 +34,6 @@ def parse_override(text: str) -> Override:
     return Override(path=steps, value=_placeless(parse_value(value, f"--set {text}")), text=text)
 
 
-def for_target(overrides: Sequence[Override], target: str, targets: Sequence[str]) -> tuple[Override, ...]:
-    """The overrides meant for one kind of file out of `targets` (hardware, mapping, model, cascade).
-
-    A path that begins with a kind is meant for that kind, without this first step. Any other path is meant for the
-    first kind that has its first step as a key, so `clock=1 GHz` is the hardware's. Raises SpecError for those that no
-    kind knows.
-    """
-    if not overrides:
-        return ()
-    keys = {kind: _top_keys(kind) for kind in dict.fromkeys((*targets, target))}
-    strangers = [o for o in overrides if not _claims(o, keys)]
-    if strangers:
-        known = tuple(dict.fromkeys(key for group in keys.values() for key in group))
-        raise SpecError(
-            *(
-                Problem(
-                    file=f"--set {o.text}", what=f"nothing is called {o.path[0]!r}", remedy=suggest(o.path[0], known)
-                )
-                for o in strangers
-            )
-        )
-    mine = [o for o in overrides if _claims(o, keys)[0] == target]
-    return tuple(dataclasses.replace(o, path=o.path[1:]) if _is_prefixed(o, keys) else o for o in mine)
-
-
 def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
     """The tree with every override put in its place; raises SpecError for all paths that lead nowhere."""
     problems: list[Problem] = []
@@ -71,24 +46,6 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
     if problems:
         raise SpecError(*problems)
     return root
-
-
-def _claims(override: Override, keys: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Kinds of file that an override may be meant for, the likeliest first."""
-    head = override.path[0]
-    return [head] if _is_prefixed(override, keys) else [kind for kind, known in keys.items() if head in known]
-
-
-def _is_prefixed(override: Override, keys: Mapping[str, tuple[str, ...]]) -> bool:
-    return override.path[0] in keys and len(override.path) > 1
-
-
-def _top_keys(kind: str) -> tuple[str, ...]:
-    """Keys at the top of a kind of file; the spec classes are imported late because they take overrides themselves."""
-    from attnsim.specs.explain import known_keys
-    from attnsim.specs.schema import spec_types
-
-    return tuple(dict.fromkeys(key for spec in spec_types(kind) for key in known_keys(spec, ())))
 
 
 def _wrong_step(root: Node, override: Override) -> Problem | None:

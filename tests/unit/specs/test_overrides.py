@@ -8,7 +8,8 @@ from attnsim.errors import SpecError
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import load_model
-from attnsim.specs.overrides import apply_overrides, for_target, parse_override
+from attnsim.specs.overrides import apply_overrides, parse_override
+from attnsim.specs.targets import for_target
 from attnsim.specs.yaml_nodes import parse_yaml, plain
 
 TREE = "clock: 1 GHz\narrays:\n  wide: {shape: [4, 4]}\nmemories: [{capacity: 1 MiB}]\n"
