@@ -30,14 +30,14 @@ class Accounting:
     """What a family counts exactly without simulating.
 
     useful_s: seconds in which a resource did useful work (occupied PEs only). bytes: moved in and out, by memory.
-    energy_j and area_m2: by component. bounds_s: lower bounds on the latency by name. useful_by_einsum_s: the part that
+    energy_j and area_m2: by component, None for an area that is not known. bounds_s: lower bounds on the latency by name. useful_by_einsum_s: the part that
     each Einsum has in useful_s, by resource and Einsum.
     """
 
     useful_s: Mapping[str, float]
     bytes: Mapping[str, float]
     energy_j: Mapping[str, float]
-    area_m2: Mapping[str, float]
+    area_m2: Mapping[str, float | None]
     bounds_s: Mapping[str, float]
     useful_by_einsum_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Metrics:
     utilization: Mapping[str, float]
     bytes: Mapping[str, float]
     energy_j: Mapping[str, float]
-    area_m2: Mapping[str, float]
+    area_m2: Mapping[str, float | None]
     bottleneck: Mapping[str, float]
     bounds_s: Mapping[str, float]
     utilization_by_einsum: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -66,9 +66,10 @@ class Metrics:
         return sum(self.energy_j.values())
 
     @property
-    def total_area_m2(self) -> float:
-        """Area of all components together."""
-        return sum(self.area_m2.values())
+    def total_area_m2(self) -> float | None:
+        """Area of all components together; None when that of one is not known."""
+        known = [area for area in self.area_m2.values() if area is not None]
+        return sum(known) if len(known) == len(self.area_m2) else None
 
     @property
     def limiter(self) -> str:

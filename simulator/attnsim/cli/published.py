@@ -65,7 +65,9 @@ def _row(request: Request, result: Run | Infeasible, published: Published) -> li
         ours = _lookup(document, metric)
         theirs = published.get((_key(request), metric))
         cells += [show(ours), *(("", "") if theirs is None else (show(theirs), f"{100 * (ours / theirs - 1):+.2f} %"))]
-    return [*head, *cells, f"{result.metrics.total_area_m2 * 1e6:,.0f} mm^2", share_list(result.metrics.bottleneck)]
+    area_m2 = result.metrics.total_area_m2
+    area = "" if area_m2 is None else f"{area_m2 * 1e6:,.0f} mm^2"
+    return [*head, *cells, area, share_list(result.metrics.bottleneck)]
 
 
 def _lookup(document: object, metric: str) -> float:

@@ -22,9 +22,14 @@ def run_table(run: Run) -> str:
     return render(title, "", grid(_rows(run.metrics)), *_phases(run.metrics))
 
 
-def area(area_m2: float) -> str:
-    """An area in square millimetres."""
-    return f"{area_m2 * SQUARE_MM_PER_M2:.5g} mm^2"
+def area(metrics: Metrics) -> str:
+    """The chip's area in square millimetres with its parts, or for which parts the specs give none."""
+    total = metrics.total_area_m2
+    if total is None:
+        missing = [name for name, part in metrics.area_m2.items() if part is None]
+        return f"not known: the hardware gives none for {', '.join(missing)}"
+    parts = shares({name: part for name, part in metrics.area_m2.items() if part is not None})
+    return f"{total * SQUARE_MM_PER_M2:.5g} mm^2 ({parts})"
 
 
 def _rows(metrics: Metrics) -> list[tuple[str, str]]:
@@ -37,7 +42,7 @@ def _rows(metrics: Metrics) -> list[tuple[str, str]]:
         ("moved", ", ".join(f"{name} {in_binary_units(amount)}" for name, amount in metrics.bytes.items())),
         ("energy", f"{in_units(metrics.total_energy_j, 'J')} ({shares(metrics.energy_j)})"),
         ("power", in_units(metrics.total_energy_j / metrics.latency_s, "W")),
-        ("area", f"{area(metrics.total_area_m2)} ({shares(metrics.area_m2)})"),
+        ("area", area(metrics)),
     ]
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.hardware import Array, SpatialArray
 
 
-def component_areas(hardware: SpatialArray) -> dict[str, float]:
-    """Area in m2 by array and memory name; the sum is the chip (interconnect and control are not in the specs)."""
-    areas = {
-        name: array.pe_count * (array.registers.area_m2 + sum(unit.area_m2 for unit in array.units.values()))
-        for name, array in hardware.arrays.items()
+def component_areas(hardware: SpatialArray) -> dict[str, float | None]:
+    """Area in m2 by array and memory name, None where the spec leaves an area out.
+
+    The sum is the chip without interconnect and control, which are not in the specs; a backing store without area is not
+    part of it.
+    """
+    areas = {name: _array_area(array) for name, array in hardware.arrays.items()}
+    backing = list(hardware.memories)[-1]
+    return areas | {
+        name: memory.area_m2
+        for name, memory in hardware.memories.items()
+        if name != backing or memory.area_m2 is not None
     }
-    return areas | {name: memory.area_m2 for name, memory in hardware.memories.items() if memory.area_m2}
+
+
+def _array_area(array: Array) -> float | None:
+    """Area of all PEs of an array; None when a unit or the register file has none."""
+    parts = [array.registers.area_m2, *(unit.area_m2 for unit in array.units.values())]
+    known = [part for part in parts if part is not None]
+    return array.pe_count * sum(known) if len(known) == len(parts) else None

@@ -24,7 +24,7 @@ class Unit(Spec):
     """A functional unit of a PE: energy of one action and the area of one unit."""
 
     energy_j: Joule = Field(alias="energy")
-    area_m2: SquareMetre = Field(alias="area", default=0.0)
+    area_m2: SquareMetre | None = Field(alias="area", default=None)
     source: Source | None = None
 
 
@@ -43,7 +43,7 @@ class RegisterFile(Spec):
     word_bits: Bits = Field(alias="word", default=16)
     read_j: Joule = Field(alias="read")
     write_j: Joule = Field(alias="write")
-    area_m2: SquareMetre = Field(alias="area", default=0.0)
+    area_m2: SquareMetre | None = Field(alias="area", default=None)
     source: Source | None = None
 
 
@@ -70,7 +70,7 @@ class Memory(Spec):
     access_bytes: Bytes = Field(alias="access")
     read_j: Joule = Field(alias="read")
     write_j: Joule = Field(alias="write")
-    area_m2: SquareMetre = Field(alias="area", default=0.0)
+    area_m2: SquareMetre | None = Field(alias="area", default=None)
     source: Source | None = None
 
 
