@@ -8,7 +8,7 @@ from attnsim.specs.hardware import Array, SpatialArray
 def component_areas(hardware: SpatialArray) -> dict[str, float | None]:
     """Area in m2 by array and memory name, None where the spec leaves an area out.
 
-    The sum is the chip without interconnect and control, which are not in the specs; a backing store without area is not
+    The sum is the chip without interconnect and control, which are not in the specs; a backing store without area is no
     part of it.
     """
     areas = {name: _array_area(array) for name, array in hardware.arrays.items()}
