@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from attnsim.errors import MappingError
@@ -94,3 +96,13 @@ def test_iterative_ranks_become_loops_in_the_order_of_their_split() -> None:
     scan = default_mapping(load_cascade("attention_scan_blocked"), load_hardware("fusemax"), {**HEAD, "M": 1024})
     [phase] = scan.phases
     assert phase.order.index("M1") < phase.order.index("M0")
+
+
+@pytest.mark.parametrize("fill_drain", ["ideal", "modeled"])
+def test_an_input_that_is_not_kept_is_read_in_each_pass(fill_drain: str) -> None:
+    tiny = ("memories.global_buffer.capacity=1 KiB",)
+    extents = {"P": 512, "D": 256}
+    request = Request(cascade="layer_norm_welford", hardware="fusemax", extents=extents, overrides=tiny)
+    found = metrics(replace(request, fill_drain=fill_drain))
+    once = 512 * 256 * 2
+    assert 3 * once <= found.bytes["dram"] < 3.1 * once

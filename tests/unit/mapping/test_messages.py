@@ -169,6 +169,14 @@ def test_a_value_that_a_later_pass_reads_must_be_kept(tmp_path: Path) -> None:
     assert problem.remedy.startswith("add keep: {global_buffer: {QK: P1}}, or ")
 
 
+def test_a_nest_cannot_span_passes(tmp_path: Path) -> None:
+    rows = find("mapping", "flat_rows").read_text(encoding="utf-8")
+    [problem] = problems(tmp_path, rows.replace("[GM], [SN, SD]", "[GM, SN, SD]"))
+    assert said(problem) == (
+        "phases.0.nests.1: GM and SN run in different passes over M1; put them into different nests"
+    )
+
+
 def test_what_does_not_fit_is_a_value_with_demand_gap_and_levers(golden: Callable[[str, str], None]) -> None:
     capacity = ("memories.global_buffer.capacity=64 KiB",)
     misfit = simulate(Request(model="bert", seq_len=1024, mapping="binding", overrides=capacity))

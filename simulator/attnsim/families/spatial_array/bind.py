@@ -10,7 +10,7 @@ from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
 from attnsim.families.spatial_array.capacity import Demand, fit_space, infeasible, memory_demands
 from attnsim.families.spatial_array.lanes import lanes_of
 from attnsim.families.spatial_array.legality import placed_einsums, require_legal
-from attnsim.families.spatial_array.liveness import require_live_values_held
+from attnsim.families.spatial_array.liveness import require_passes_possible
 from attnsim.families.spatial_array.residency import (
     Tensors,
     Transfer,
@@ -75,7 +75,7 @@ def _bind_phase(step: Step, phase: Phase, mapping: MappingSpec, hardware: Spatia
         space = fit_space(space, fitted, demands_of)
     stages = build_stages(step.cascade, space, phase, mapping, hardware)
     roles = tensor_roles(step.cascade, stages)
-    require_live_values_held(stages, space, roles, blocks, hardware)
+    require_passes_possible(stages, space, phase, roles, blocks, hardware)
     demands = memory_demands(stages, space, phase, roles, blocks, hardware)
     tight = next((demand for demand in demands if not demand.fits), None)
     if tight is not None and phase.overflow == "reject":
@@ -102,7 +102,7 @@ def _all_transfers(
     blocks: Mapping[str, Mapping[str, frozenset[str]]],
     hardware: SpatialArray,
 ) -> list[Transfer]:
-    uses = [use for nest in nests_of(stages, phase) for use in nest_uses(nest, space)]
+    uses = [use for nest in nests_of(stages, space, phase) for use in nest_uses(nest, space)]
     return transfers_of(uses, space, roles, blocks, hardware)
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from attnsim.einsum.ast import Access, Cascade
 from attnsim.families.spatial_array.space import Space, reads_old_state, tensor_words
 from attnsim.families.spatial_array.stages import Stage
+from attnsim.families.spatial_array.sweeps import pass_numbers
 from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.mapping import Phase
 
@@ -78,12 +79,13 @@ def tensor_roles(cascade: Cascade, stages: Sequence[Stage]) -> Tensors:
     )
 
 
-def nests_of(stages: Sequence[Stage], phase: Phase) -> list[list[Stage]]:
-    """Stages grouped into nests: as the mapping says, the rest by equal loops."""
+def nests_of(stages: Sequence[Stage], space: Space, phase: Phase) -> list[list[Stage]]:
+    """Stages grouped into nests: as the mapping says, the rest by equal loops and passes over them."""
+    passes = pass_numbers(stages, space)
     named = {name: i for i, nest in enumerate(phase.nests) for name in nest}
     groups: dict[object, list[Stage]] = {}
     for stage in stages:
-        key: object = named.get(stage.einsum.name, (stage.each, stage.late))
+        key: object = named.get(stage.einsum.name, (stage.each, stage.late, passes[stage.einsum.name]))
         groups.setdefault(key, []).append(stage)
     return list(groups.values())
 
