@@ -11,6 +11,7 @@ import pytest
 from attnsim.analysis import CascadeAnalysis, analyse
 from attnsim.errors import MappingError
 from attnsim.families.registry import FAMILIES
+from attnsim.families.spatial_array.bound import BoundWorkload
 from attnsim.pipeline import Request, Run, simulate
 from attnsim.results import json_text, run_json
 from attnsim.specs.cascade import load_cascade
@@ -25,6 +26,15 @@ HARDWARE = names("hardware")
 DESIGNS = [name for name in HARDWARE if not name.startswith("fusemax_") or name == "fusemax_16"]
 WITHOUT_SOFTMAX = ("eyeriss_like",)
 LINEAR = ("conv1d", "gemm")
+# Cascades without masks, windows or chosen points, and hardware whose sides divide the small extents.
+DENSE = [
+    name
+    for name in CASCADES
+    if not any(e.conditions or e.populate for e in load_cascade(name).einsums)
+    and not load_cascade(name).sparse
+    and name not in ("conv1d", "topk_attention", "linear_attention_chunked", "attention_scan_blocked", "decoder_layer")
+]
+TILES_DIVIDE = ("fusemax", "flat", "fusemax_16", "tpu_v4i_like")
 
 # Every phase ends on a whole picosecond.
 PICOSECONDS = 1e-12 * 60
@@ -95,6 +105,35 @@ def test_a_pipeline_that_fills_and_drains_is_never_faster_and_moves_the_same(cas
 def test_what_must_move_moves(cascade: str, hardware: str) -> None:
     backing = list(load_hardware(hardware).memories)[-1]
     assert run(cascade, hardware).metrics.bytes[backing] >= analysis(cascade).compulsory_bytes * (1 - 1e-9)
+
+
+@pairs
+def test_every_point_that_the_algorithm_has_is_computed(cascade: str, hardware: str) -> None:
+    plan = run(cascade, hardware).plan
+    bound = FAMILIES[plan.hardware.family].bind(plan.workload, plan.hardware, plan.mappings, plan.assumptions)
+    assert isinstance(bound, BoundWorkload)
+    done = {s.einsum.name: s.points * phase.events(s.each) for phase in bound.phases for s in phase.stages}
+    inner = {part for split in load_cascade(cascade).splits for part in split.parts[1:]}
+    [mapping] = plan.mappings.values()
+    asked = {part: size for phase in mapping.phases for part, size in phase.tile.items() if part in inner}
+    found = {part: size for phase in bound.phases for part, size in phase.space.tile.items() if part in inner}
+    cut = {part: size if isinstance(size, int) else found[part] for part, size in asked.items()}
+    needed = {e.name: e.points for e in analyse(load_cascade(cascade), {**extents_of(cascade), **cut}).einsums}
+    assert done.keys() == needed.keys()
+    assert [name for name in needed if done[name] < needed[name]] == []
+    if cascade in DENSE and hardware in TILES_DIVIDE:
+        assert done == needed
+
+
+@pytest.mark.parametrize("cascade", CASCADES)
+def test_twice_the_memory_bandwidth_is_never_slower(cascade: str) -> None:
+    hardware = load_hardware("fusemax_16")
+    bandwidth = hardware.memories["dram"].bandwidth_bytes_per_s
+    assert bandwidth is not None
+    doubled = (f"memories.dram.bandwidth={2 * bandwidth} byte/s",)
+    faster = simulate(Request(cascade=cascade, hardware="fusemax_16", extents=extents_of(cascade), overrides=doubled))
+    assert isinstance(faster, Run)
+    assert faster.metrics.latency_s <= run(cascade, "fusemax_16").metrics.latency_s + PICOSECONDS
 
 
 @pairs
