@@ -51,7 +51,7 @@ def default_mapping(
         cascade=cascade,
         hardware=hardware,
         sizes=sizes,
-        arrays=_arrays(cascade, hardware, sizes),
+        arrays=_arrays(cascade, hardware, _tile_sizes(cascade, hardware, sizes)),
         resident=resident and len(hardware.memories) > 1,
     )
     if cascade.iterations:
@@ -70,7 +70,7 @@ def default_mapping(
 def _sizes(cascade: Cascade, extents: Mapping[str, int], hardware: SpatialArray) -> dict[str, int]:
     """Extents by part; the inner parts of ranks that the cascade splits get the rows of the largest array."""
     sizes = dict(extents)
-    rows = max(hardware.arrays.values(), key=lambda array: array.pe_count).shape[0]
+    rows = _largest(hardware).shape[0]
     for split in cascade.splits:
         outer, *inner = split.parts
         for part in inner:
@@ -80,6 +80,20 @@ def _sizes(cascade: Cascade, extents: Mapping[str, int], hardware: SpatialArray)
         if rank not in sizes and other in sizes:
             sizes[rank] = sizes[other]
     return sizes
+
+
+def _tile_sizes(cascade: Cascade, hardware: SpatialArray, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Sizes with which the arrays are compared: whole ranks, or those of a tile when all Einsums share one."""
+    if not cascade.iterations:
+        return dict(sizes)
+    iterative = [iteration.rank.upper() for iteration in cascade.iterations]
+    x = _parallel_rank(cascade, sizes, iterative)
+    tile = {x: _even(sizes[x], _largest(hardware).shape[-1])} if x else {}
+    return {**sizes, **dict.fromkeys(iterative, 1), **tile}
+
+
+def _largest(hardware: SpatialArray) -> Array:
+    return max(hardware.arrays.values(), key=lambda array: array.pe_count)
 
 
 def _even(extent: int, width: int) -> int:
@@ -201,16 +215,16 @@ def _resident_inputs(
 def _fused_phase(setting: _Setting) -> Phase:
     """All Einsums in one nest: [batch, X2, iterative ranks, X1] with X the widest rank of the states."""
     cascade, sizes = setting.cascade, setting.sizes
-    array = max(setting.hardware.arrays.values(), key=lambda a: a.pe_count)
     iterative = _nested([iteration.rank.upper() for iteration in cascade.iterations], cascade)
-    x = _parallel_rank(setting, iterative)
+    x = _parallel_rank(cascade, sizes, iterative)
     split: dict[str, list[str]] = {}
     tile: dict[str, int | str] = dict(setting.inner_parts)
     order = [*cascade.batch, *iterative]
     kept: dict[str, str] = {}
     if x is not None:
         split[x] = _parts(x, (2, 1, 0))
-        tile |= {split[x][2]: _even(sizes[x], array.shape[-1]), split[x][1]: "fit" if setting.resident else 1}
+        tile[split[x][1]] = "fit" if setting.resident else 1
+        tile[split[x][2]] = _even(sizes[x], _largest(setting.hardware).shape[-1])
         order = [*cascade.batch, split[x][0], *iterative, split[x][1]]
         kept = _resident_states(cascade, x, split[x][0], iterative[0])
     place: dict[str, list[str]] = {}
@@ -227,16 +241,16 @@ def _nested(iterative: Sequence[str], cascade: Cascade) -> list[str]:
     return sorted(iterative, key=lambda rank: parts.index(rank) if rank in parts else -1)
 
 
-def _parallel_rank(setting: _Setting, iterative: Sequence[str]) -> str | None:
+def _parallel_rank(cascade: Cascade, sizes: Mapping[str, int], iterative: Sequence[str]) -> str | None:
     """The widest rank of the states that is not iterative; else the widest of all; None when there is none."""
-    cascade = setting.cascade
     states = {name for name, _ in cascade.start}
     used = dict.fromkeys(v.upper() for e in cascade.einsums for v in e.iteration_ranks)
     state_ranks = {v.upper() for e in cascade.einsums if e.name in states for v in e.output.variables}
-    taken = {*iterative, *setting.inner_parts, *cascade.batch}
+    inner = {part for split in cascade.splits for part in split.parts[1:]}
+    taken = {*iterative, *inner, *cascade.batch}
     free = [rank for rank in used if rank not in taken]
     parallel = [rank for rank in free if rank in state_ranks] or free
-    return max(parallel, key=lambda rank: setting.sizes[rank], default=None)
+    return max(parallel, key=lambda rank: sizes[rank], default=None)
 
 
 def _resident_states(cascade: Cascade, x: str, outer: str, iterative: str) -> dict[str, str]:
