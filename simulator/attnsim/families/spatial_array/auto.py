@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from attnsim.components.operations import hardware_operations, missing_operations
 from attnsim.einsum.ast import Cascade, Einsum
@@ -126,17 +127,23 @@ def _cost(cascade: Cascade, einsum: Einsum, array: Array, sizes: Mapping[str, in
 
 def _cycles(einsum: Einsum, array: Array, operations: Sequence[str], sizes: Mapping[str, int]) -> float:
     extents = sorted((sizes[v.upper()] for v in einsum.iteration_ranks), reverse=True)
-    cycles = sum(array.ops[name].cycles for name in operations) or 1
-    for i, extent in enumerate(extents):
-        cycles *= math.ceil(extent / array.shape[i]) if i < len(array.shape) else extent
-    return cycles
+    laid = extents[: len(array.shape)]
+    rounds = min(_rounds(order, array) for order in permutations(laid))
+    return (sum(array.ops[name].cycles for name in operations) or 1) * rounds * math.prod(extents[len(laid) :])
+
+
+def _rounds(extents: Sequence[int], array: Array) -> int:
+    """How often an array is filled by ranks of these extents over its sides, in order."""
+    return math.prod(math.ceil(extent / width) for extent, width in zip(extents, array.shape, strict=False))
 
 
 def _laid(einsum: Einsum, array: Array, sizes: Mapping[str, int]) -> list[str]:
-    """Ranks laid over the array: the largest ones, output ranks first."""
+    """Ranks laid over the array: the largest ones, output ranks first, over the sides that they fill best."""
     outputs = set(einsum.output.variables)
     ranked = sorted(einsum.iteration_ranks, key=lambda v: (v not in outputs, -sizes[v.upper()]))
-    return [v.upper() for v in ranked if sizes[v.upper()] > 1][: len(array.shape)]
+    chosen = [v.upper() for v in ranked if sizes[v.upper()] > 1][: len(array.shape)]
+    orders = permutations(chosen)
+    return list(min(orders, key=lambda order: _rounds([sizes[rank] for rank in order], array)))
 
 
 def _parts(rank: str, numbers: Iterable[int]) -> list[str]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import permutations
 
 from attnsim.components.operations import hardware_operations
 from attnsim.einsum.ast import Cascade, Einsum
@@ -91,7 +92,10 @@ def _stage(
 
 
 def _laid_out(einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Phase, array: Array) -> dict[str, int]:
-    """Rank variables laid over the array's dimensions, with the width of the dimension."""
+    """Rank variables laid over the array's dimensions, with the width of the dimension.
+
+    Where the mapping does not say, the largest ranks are laid out, in the order that takes the fewest rounds.
+    """
     given = phase.spatial.get(einsum.name)
     if given is not None:
         owner = {part: v for v in einsum.iteration_ranks for part in space.parts[v]}
@@ -99,7 +103,8 @@ def _laid_out(einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Pha
     outputs = set(einsum.output.variables)
     ranked = sorted(sizes, key=lambda v: (-sizes[v], v not in outputs, tuple(sizes).index(v)))
     chosen = [v for v in ranked if sizes[v] > 1][: len(array.shape)]
-    return dict(zip(chosen, array.shape, strict=False))
+    ways = [dict(zip(order, array.shape, strict=False)) for order in permutations(chosen)]
+    return min(ways, key=lambda way: math.prod(math.ceil(sizes[v] / width) for v, width in way.items()))
 
 
 def _waits_for_last(einsum: Einsum, einsums: Sequence[Einsum], space: Space, each: frozenset[str]) -> bool:
