@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attnsim.errors import MappingError
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Metrics
 from attnsim.pipeline import Request, Run, simulate
@@ -143,3 +144,18 @@ def test_an_inner_buffer_that_is_too_small_is_named(request_of: Request) -> None
 def test_without_residency_a_cascade_still_runs_when_nothing_fits(request_of: Request) -> None:
     tiny = ("memories.local_buffer.capacity=64 byte", "memories.global_buffer.capacity=64 byte")
     assert metrics(replace(request_of, mapping=None, overrides=tiny)).latency_s > 0
+
+
+def test_a_block_cannot_be_larger_than_the_one_that_it_comes_from(request_of: Request) -> None:
+    assert request_of.mapping is not None
+    path = Path(request_of.mapping)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("global_buffer: {K: M1, Q: M1}", "global_buffer: {K: P1, Q: M1}"), encoding="utf-8")
+    with pytest.raises(MappingError) as caught:
+        simulate(request_of)
+    assert [str(replace(problem, file="", line=0)) for problem in caught.value.problems] == [
+        (
+            "phases.0.keep.local_buffer.K: the block of K below M1 is larger than the one in global_buffer, below P1; "
+            "keep it in local_buffer at P1 or a loop inside it"
+        )
+    ]

@@ -32,7 +32,7 @@ def require_legal(step: Step, mapping: MappingSpec, hardware: SpatialArray) -> N
     problems = [problem_at(mapping, "phases", what, remedy) for what, remedy in _cover(step.cascade, mapping)]
     for position, phase in enumerate(mapping.phases):
         found = [*_names(step.cascade, phase, hardware), *_loops(step.cascade, phase), *_layout(step.cascade, phase)]
-        found += [*_tiles(phase, hardware), *_overlap(phase, hardware)]
+        found += [*_nesting(phase, hardware), *_tiles(phase, hardware), *_overlap(phase, hardware)]
         problems += [problem_at(mapping, f"phases.{position}.{path}", what, remedy) for path, what, remedy in found]
         problems += _operations(step.cascade, phase, hardware)
     if problems:
@@ -120,6 +120,20 @@ def _loops(cascade: Cascade, phase: Phase) -> Found:
                 f"{tensor} is kept at {part}, which is no loop of the order",
                 suggest(part, tuple(phase.order)),
             )
+
+
+def _nesting(phase: Phase, hardware: SpatialArray) -> Found:
+    """Blocks that are larger than the block of the same tensor in the next memory that keeps it."""
+    place = {part: i for i, part in enumerate(phase.order)}
+    kept = [
+        (memory, tensor, loop) for memory in hardware.memories for tensor, loop in phase.keep.get(memory, {}).items()
+    ]
+    known = [(memory, tensor, loop) for memory, tensor, loop in kept if loop in place]
+    for i, (memory, tensor, loop) in enumerate(known):
+        outer = next(((m, at) for m, t, at in known[i + 1 :] if t == tensor and m != memory), None)
+        if outer is not None and place[loop] < place[outer[1]]:
+            what = f"the block of {tensor} below {loop} is larger than the one in {outer[0]}, below {outer[1]}"
+            yield f"keep.{memory}.{tensor}", what, f"keep it in {memory} at {outer[1]} or a loop inside it"
 
 
 def _layout(cascade: Cascade, phase: Phase) -> Found:
