@@ -30,7 +30,7 @@ class Accounting:
     """What a family counts exactly without simulating.
 
     useful_s: seconds in which a resource did useful work (occupied PEs only). bytes: moved in and out, by memory.
-    energy_j and area_m2: by component, None for an area that is not known. bounds_s: lower bounds on the latency by name.
+    energy_j and area_m2: by component, None for an area that is not known. bounds_s: lower bounds on latency by name.
     useful_by_einsum_s: the part that each Einsum has in useful_s, by resource and Einsum.
     """
 
