@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 from attnsim.pipeline import Request, require_mapping_fits, simulate
@@ -61,10 +62,8 @@ def published_set_s() -> float:
     """Every published point simulated once, in this process."""
     require_mapping_fits(simulate(Request(model="bert", mapping="binding", seq_len=1024)))
     began = time.perf_counter()
-    for model in MODELS:
-        for seq_len in LENGTHS:
-            for mapping in MAPPINGS:
-                require_mapping_fits(simulate(Request(model=model, mapping=mapping, seq_len=seq_len, batch=64)))
+    for model, seq_len, mapping in product(MODELS, LENGTHS, MAPPINGS):
+        require_mapping_fits(simulate(Request(model=model, mapping=mapping, seq_len=seq_len, batch=64)))
     return time.perf_counter() - began
 
 
