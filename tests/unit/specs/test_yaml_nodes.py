@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -128,14 +127,12 @@ def test_a_binary_file_is_refused(tmp_path: Path, content: bytes, message: str) 
         read_text(path)
 
 
-def test_a_file_of_100_mb_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_file_of_100_mb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "huge.yaml"
     with path.open("wb") as stream:
         stream.truncate(100_000_000)
-    begun = time.perf_counter()
     with pytest.raises(SpecError, match=r"huge\.yaml: the file is too large to be a spec; specs are at most 5 MB"):
         read_text(path)
-    assert time.perf_counter() - begun < 0.05
 
 
 def test_a_stream_without_an_end_is_read_up_to_the_limit() -> None:
