@@ -18,6 +18,7 @@ from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
 _UNLIMITED = 1 << 20
+CLOCK_BITS = 56
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +78,18 @@ def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timel
         else:
             groups.append([phase])
     spans = tuple(_run_group(group, engine) for group in groups)
+    unit_ps = _unit_ps(sum(span.makespan_ps for span in spans))
     graph = GraphBuilder()
     line = graph.resource("phases")
     last: list[int] = []
     for span in spans:
-        last = [graph.task(line, span.makespan_ps, last, origin=(span.name, 0, "phase"))]
-    return Timeline(makespan_ps=run(graph.build(), engine=engine).makespan_ps, spans=spans)
+        last = [graph.task(line, -(-span.makespan_ps // unit_ps), last, origin=(span.name, 0, "phase"))]
+    return Timeline(makespan_ps=unit_ps * run(graph.build(), engine=engine).makespan_ps, spans=spans)
+
+
+def _unit_ps(total_ps: int) -> int:
+    """Picoseconds in a tick of the graph that orders phases: 1, unless the engine's clock would end before them."""
+    return 1 << max(0, total_ps.bit_length() - CLOCK_BITS)
 
 
 def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
@@ -111,17 +118,17 @@ def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[Fo
     if len(results) == 1 and len(results[0]) == 1:
         return results[0][0].makespan_ps
     rounds = min(phase.rounds for phase in group)
+    unit_ps = _unit_ps(sum(sum(r.busy_ps.values(), r.makespan_ps) for row in results for r in row))
 
     def build(trips: tuple[int, ...]) -> TaskGraph:
-        return _group_graph(results, trips[0], max(rounds, 1), handover=rounds > 0)
+        return _group_graph(results, trips[0], max(rounds, 1) * unit_ps, handover=rounds > 0)
 
     program = FoldedProgram(trips=(max(rounds, 1),), build=build, tasks=lambda trips: trips[0] * len(group) * 3)
-    return run_folded(program, engine=engine).makespan_ps
+    return unit_ps * run_folded(program, engine=engine).makespan_ps
 
 
-def _group_graph(
-    results: Sequence[Sequence[FoldedResult]], simulated: int, rounds: int, *, handover: bool
-) -> TaskGraph:
+def _group_graph(results: Sequence[Sequence[FoldedResult]], simulated: int, share: int, *, handover: bool) -> TaskGraph:
+    """The first `simulated` rounds; a round is 1/share of each program's picoseconds, in ticks of the graph."""
     graph = GraphBuilder()
     clock = graph.resource("phases", servers=_UNLIMITED)
     names = dict.fromkeys(n for row in results for r in row for n, busy in r.busy_ps.items() if busy)
@@ -129,7 +136,7 @@ def _group_graph(
     for number in range(simulated):
         made: list[int] = []
         for row in results:
-            tasks = [task for result in row for task in _round(graph, clock, pools, result, rounds, made, number)]
+            tasks = [task for result in row for task in _round(graph, clock, pools, result, share, made, number)]
             made = [graph.task(NO_RESOURCE, 0, tasks)] if handover else []
     return graph.build()
 
@@ -139,19 +146,19 @@ def _round(
     clock: int,
     pools: Mapping[str, int],
     result: FoldedResult,
-    rounds: int,
+    share: int,
     made: Sequence[int],
     number: int,
 ) -> list[int]:
     """One round of a program: it lasts as long as alone, and holds each resource for as long as it is busy with it."""
     origin = ("round", number, "phase")
-    tasks = [graph.task(clock, result.makespan_ps // rounds, made, origin=origin)]
+    tasks = [graph.task(clock, result.makespan_ps // share, made, origin=origin)]
     for name, busy in result.busy_ps.items():
         if busy:
             token = [(pools[name], 1)]
             held = graph.task(
                 clock,
-                busy // rounds,
+                busy // share,
                 made,
                 priority=number,
                 acquire=token,
