@@ -138,7 +138,6 @@ BAD_RUNS = [
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clok=1 GHz"], "did you mean clock"),
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clock=1 GiB"], "expected a frequency"),
     (["run", *CALL, "--mapping", "binding", "--set", "clock"], "path=value"),
-    (["run", *CALL, "--mapping", "binding", "--seq-len", "1024M"], "beyond the clock"),
     (["compare", *CALL, "--mapping", "flat,,binding"], "--mapping: 'flat,,binding' has an empty name"),
     (["compare", "--mapping", "flat,bindng", "--model", "bert"], "did you mean binding"),
     (["trace", *CALL, "--mapping", "binding", "--out", "/nowhere/trace.json"], "/nowhere/trace.json: no such file"),
