@@ -19,6 +19,7 @@ from attnsim.metrics import Metrics, PhaseTime, measure
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.hardware import Hardware, load_hardware
 from attnsim.specs.library import find, is_path
+from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
@@ -132,8 +133,9 @@ def make_plan(request: Request) -> Plan:
     workload = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
     _require_known(request.extents, workload, model)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
-    default_files = mapping.register_file_energy if mapping else "full"
-    default_fill = mapping.fill_drain if mapping else "ideal"
+    switches = mapping if isinstance(mapping, LoopNest) else None
+    default_files = switches.register_file_energy if switches else "full"
+    default_fill = switches.fill_drain if switches else "ideal"
     files = {"hardware": find("hardware", hardware_name), "cascade": find("cascade", cascade_name)}
     files |= {"model": find("model", request.model)} if request.model else {}
     files |= {"mapping": find("mapping", request.mapping)} if request.mapping else {}
@@ -153,7 +155,7 @@ def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpe
     """The named mapping; the hardware's default when it is written for the cascade asked for; else None."""
     chosen = for_target(overrides, "mapping", _TARGETS) if request.mapping else ()
     if request.mapping:
-        return load_mapping(request.mapping, [o for o in chosen if o.path[0] in MappingSpec.model_fields])
+        return load_mapping(request.mapping, chosen)
     if request.hardware is None:
         return None
     name = load_hardware(request.hardware).default_mapping
@@ -217,23 +219,13 @@ def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, har
         return resolve(mapping, step.extents, load_mapping)
     if mapping is not None and name in mapping.companions:
         return resolve(load_mapping(mapping.companions[name]), step.extents, load_mapping)
-    return _default_mapping(step, hardware)
+    return family_of(hardware).default_mapping(step, hardware)
 
 
 def _written_for(mapping: MappingSpec) -> str:
     """Name of the cascade that a mapping is written for, which it may give as a path."""
     target = mapping.target.cascade
     return load_cascade(target).name if is_path(target) else target
-
-
-def _default_mapping(step: Step, hardware: Hardware) -> MappingSpec:
-    """The family's default mapping, with operands resident if that fits, else streamed."""
-    family = family_of(hardware)
-    resident = family.default_mapping(step.cascade, hardware, step.extents, resident=True)
-    trial = family.bind(Workload(label="", steps=(step,)), hardware, {step.name: resident}, Assumptions())
-    if not isinstance(trial, Infeasible):
-        return resident
-    return family.default_mapping(step.cascade, hardware, step.extents, resident=False)
 
 
 def file_hashes(plan: Plan) -> dict[str, str]:

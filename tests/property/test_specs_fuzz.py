@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from attnsim.errors import AttnSimError, Problem
 from attnsim.specs.cascade import read_cascade
-from attnsim.specs.hardware import SpatialArray, hardware_problems
 from attnsim.specs.library import Kind, shipped_files
 from attnsim.specs.load import load_text
-from attnsim.specs.mapping import Mapping, mapping_problems
+from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.model import Model
 from attnsim.specs.overrides import apply_overrides, parse_override
+from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.yaml_nodes import Node, Plain, parse_value, parse_yaml, plain
 from attnsim.units import UnitError, parse_quantity
 
 LOADERS: dict[Kind, Callable[[str], object]] = {
-    "hardware": lambda text: load_text(text, SpatialArray, "f.yaml", hardware_problems),
-    "mapping": lambda text: load_text(text, Mapping, "f.yaml", mapping_problems),
+    "hardware": lambda text: load_text(text, SpatialArray, "f.yaml", spatial_array_problems),
+    "mapping": lambda text: load_text(text, LoopNest, "f.yaml", loop_nest_problems),
     "model": lambda text: load_text(text, Model, "f.yaml"),
     "cascade": lambda text: read_cascade(text, "f.yaml"),
 }

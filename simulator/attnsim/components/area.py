@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attnsim.specs.hardware import Array, SpatialArray
+from attnsim.specs.spatial_array import Array, SpatialArray
 
 
 def component_areas(hardware: SpatialArray) -> dict[str, float | None]:

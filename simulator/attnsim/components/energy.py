@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.spatial_array import SpatialArray
 
 
 def memory_energy_j(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from attnsim.einsum.ast import Apply, Einsum, UserOperator
 from attnsim.einsum.ast import operators as map_operators
 from attnsim.einsum.operators import operation_class
-from attnsim.specs.hardware import Array
+from attnsim.specs.spatial_array import Array
 
 Recipe = tuple[str, ...]
 

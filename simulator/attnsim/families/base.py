@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from attnsim.einsum.ast import Cascade
 from attnsim.engine.phases import ProgramPhase
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.workload import Workload
+from attnsim.workload import Step, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,5 @@ class Family(Protocol):
     def account(self, bound: Bound, assumptions: Assumptions) -> Accounting:
         """Exact counts of a bound workload."""
 
-    def default_mapping(
-        self, cascade: Cascade, hardware: Hardware, extents: Mapping[str, int], *, resident: bool
-    ) -> MappingSpec:
+    def default_mapping(self, step: Step, hardware: Hardware) -> MappingSpec:
         """A mapping for any cascade that the hardware can compute, when the user names none."""

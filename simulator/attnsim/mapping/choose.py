@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from attnsim.errors import MappingError, Problem
-from attnsim.specs.mapping import Choice, Phase
+from attnsim.specs.loop_nest import Choice, LoopNest, Phase
 from attnsim.specs.mapping import Mapping as MappingSpec
 
 Load = Callable[[str], MappingSpec]
@@ -18,11 +18,11 @@ def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> Map
 
     Raises MappingError when no choice covers the extents.
     """
-    if mapping.phases:
+    if not isinstance(mapping, LoopNest) or mapping.phases:
         return mapping
     for choice in mapping.choose:
         if all(_holds(rank, bounds, extents) for rank, bounds in choice.when.items()):
-            return _adapted(load(choice.use), choice)
+            return _adapted(_loop_nest(load(choice.use), mapping), choice)
     ranges = "; ".join(", ".join(f"{rank}: {bounds}" for rank, bounds in c.when.items()) for c in mapping.choose)
     sizes = ", ".join(
         f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents))
@@ -50,7 +50,14 @@ def _holds(rank: str, bounds: int | str, extents: Mapping[str, int]) -> bool:
     return first <= extent and (last is None or extent <= last)
 
 
-def _adapted(mapping: MappingSpec, choice: Choice) -> MappingSpec:
+def _loop_nest(chosen: MappingSpec, mapping: LoopNest) -> LoopNest:
+    if isinstance(chosen, LoopNest):
+        return chosen
+    what = f"mapping {mapping.name} chooses {chosen.name}, which is no loop nest"
+    raise MappingError(Problem(path="choose", what=what, remedy="choose between mappings of one hardware family"))
+
+
+def _adapted(mapping: LoopNest, choice: Choice) -> LoopNest:
     """The chosen mapping with the choice's tile sizes and kept tensors put into its phases."""
     if not choice.set and not choice.keep:
         return mapping

@@ -64,9 +64,9 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
 
         return (CascadeFile,)
     if name == "mapping":
-        from attnsim.specs.mapping import Mapping
+        from attnsim.specs.mapping import MAPPINGS
 
-        return (Mapping,)
+        return tuple(MAPPINGS.values())
     if name == "model":
         from attnsim.specs.model import Model
 

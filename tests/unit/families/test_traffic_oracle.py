@@ -20,10 +20,11 @@ from attnsim.families.spatial_array.bind import bind
 from attnsim.families.spatial_array.bound import BoundWorkload
 from attnsim.families.spatial_array.counts import count
 from attnsim.specs.cascade import read_cascade
-from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.load import load_text
-from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.specs.mapping import Phase, Target
+from attnsim.specs.loop_nest import LoopNest as MappingSpec
+from attnsim.specs.loop_nest import Phase
+from attnsim.specs.mapping_file import Target
+from attnsim.specs.spatial_array import SpatialArray
 from attnsim.workload import Workload, cascade_step
 
 CASCADE = """

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from attnsim.errors import SpecError
-from attnsim.specs.hardware import SpatialArray, hardware_problems, load_hardware
+from attnsim.specs.hardware import load_hardware
 from attnsim.specs.load import load_text
-from attnsim.specs.mapping import Mapping, load_mapping, mapping_problems
+from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
+from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
+from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec, problem_at
 
 HARDWARE = """\
@@ -50,11 +52,11 @@ def messages(text: str, model: type[FileSpec], check: object = None) -> str:
 def hardware_message(old: str, new: str) -> str:
     """What is said about the sample hardware after a change of one place."""
     assert old in HARDWARE
-    return messages(HARDWARE.replace(old, new), SpatialArray, hardware_problems)
+    return messages(HARDWARE.replace(old, new), SpatialArray, spatial_array_problems)
 
 
 def test_the_sample_hardware_is_right_before_it_is_broken() -> None:
-    assert load_text(HARDWARE, SpatialArray, check=hardware_problems).arrays["array_2d"].pe_count == 16
+    assert load_text(HARDWARE, SpatialArray, check=spatial_array_problems).arrays["array_2d"].pe_count == 16
 
 
 @pytest.mark.parametrize(
@@ -135,12 +137,12 @@ def test_all_problems_of_a_file_come_at_once_in_the_order_of_its_lines() -> None
     ],
 )
 def test_a_wrong_mapping_is_refused_with_line_path_and_remedy(extra: str, message: str) -> None:
-    text = messages(MAPPING + extra + "\n", Mapping, mapping_problems)
+    text = messages(MAPPING + extra + "\n", LoopNest, loop_nest_problems)
     assert message.removeprefix("f.yaml: ") in text
 
 
 def test_a_mapping_without_phases_is_refused() -> None:
-    assert "has no phases" in messages("name: x\nfor: {cascade: gemm}\n", Mapping, mapping_problems)
+    assert "has no phases" in messages("name: x\nfor: {cascade: gemm}\n", LoopNest, loop_nest_problems)
 
 
 def test_a_wrong_model_is_refused_with_line_path_and_remedy() -> None:

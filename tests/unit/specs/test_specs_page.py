@@ -8,11 +8,11 @@ import pytest
 
 from attnsim.errors import SpecError
 from attnsim.specs.claims import Claims, claims_problems
-from attnsim.specs.hardware import SpatialArray, hardware_problems
 from attnsim.specs.library import data_root
 from attnsim.specs.load import load_text
-from attnsim.specs.mapping import Mapping, mapping_problems
+from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.model import Model
+from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec
 
 PAGE = (data_root() / "docs" / "specs.md").read_text(encoding="utf-8")
@@ -22,9 +22,9 @@ EXAMPLES = re.findall(r"```yaml\n# (\w+)\n(.*?)```", PAGE, re.DOTALL)
 def read(kind: str, text: str) -> FileSpec:
     match kind:
         case "hardware":
-            return load_text(text, SpatialArray, "mine.yaml", hardware_problems)
+            return load_text(text, SpatialArray, "mine.yaml", spatial_array_problems)
         case "mapping":
-            return load_text(text, Mapping, "mine.yaml", mapping_problems)
+            return load_text(text, LoopNest, "mine.yaml", loop_nest_problems)
         case "claims":
             return load_text(text, Claims, "mine.yaml", claims_problems)
         case _:

@@ -8,7 +8,7 @@ from attnsim.families.base import Assumptions
 from attnsim.families.spatial_array.bound import BoundWorkload, Counts
 from attnsim.families.spatial_array.counts import count
 from attnsim.metrics import Accounting
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.spatial_array import SpatialArray
 
 
 def account(bound: BoundWorkload, assumptions: Assumptions) -> Accounting:

@@ -17,9 +17,9 @@ from attnsim.components.operations import hardware_operations, missing_operation
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.errors import MappingError
 from attnsim.families.spatial_array.legality import lacking_problems
-from attnsim.specs.hardware import Array, SpatialArray
-from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.specs.mapping import Phase, Target
+from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.mapping_file import Target
+from attnsim.specs.spatial_array import Array, SpatialArray
 
 _REDUCED_TILE = 256
 
@@ -42,7 +42,7 @@ class _Setting:
 
 def default_mapping(
     cascade: Cascade, hardware: SpatialArray, extents: Mapping[str, int], *, resident: bool = True
-) -> MappingSpec:
+) -> LoopNest:
     """A mapping with `remainder: pad` for a cascade at given extents; `resident=False` keeps nothing in the buffer.
 
     Raises MappingError that lists every operation which no array has.
@@ -59,7 +59,7 @@ def default_mapping(
         phases = [_fused_phase(setting)]
     else:
         phases = [_einsum_phase(einsum, setting) for einsum in cascade.einsums]
-    return MappingSpec(
+    return LoopNest(
         name="auto",
         title="default mapping",
         target=Target(cascade=cascade.name, hardware=hardware.name),

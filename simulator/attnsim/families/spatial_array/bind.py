@@ -23,15 +23,14 @@ from attnsim.families.spatial_array.residency import (
 from attnsim.families.spatial_array.space import Space, build_space
 from attnsim.families.spatial_array.stages import Stage, build_stages
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.specs.hardware import SpatialArray
-from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.spatial_array import SpatialArray
 from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
 
 def bind(
-    workload: Workload, hardware: SpatialArray, mappings: Mapping[str, MappingSpec], *, fill_drain: str
+    workload: Workload, hardware: SpatialArray, mappings: Mapping[str, LoopNest], *, fill_drain: str
 ) -> BoundWorkload | Infeasible:
     """Bind every step with the mapping of its cascade.
 
@@ -57,12 +56,12 @@ def bind(
     return BoundWorkload(hardware=hardware, phases=tuple(phases), fill_drain=fill_drain)
 
 
-def _placed(problem: Problem, mapping: MappingSpec, position: int) -> Problem:
+def _placed(problem: Problem, mapping: LoopNest, position: int) -> Problem:
     """A problem with a path inside a phase, at its line of the mapping's file."""
     return problem_at(mapping, f"phases.{position}.{problem.path}", problem.what, problem.remedy)
 
 
-def _bind_phase(step: Step, phase: Phase, mapping: MappingSpec, hardware: SpatialArray) -> BoundPhase | Infeasible:
+def _bind_phase(step: Step, phase: Phase, mapping: LoopNest, hardware: SpatialArray) -> BoundPhase | Infeasible:
     einsums = placed_einsums(step.cascade, phase)
     space, fitted = build_space(step.cascade, einsums, step.extents, phase, hardware, pad=mapping.remainder == "pad")
     blocks = held_blocks(space, phase)

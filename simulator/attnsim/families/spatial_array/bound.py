@@ -14,7 +14,7 @@ from attnsim.families.spatial_array.lanes import Lane
 from attnsim.families.spatial_array.residency import Transfer
 from attnsim.families.spatial_array.space import Space
 from attnsim.families.spatial_array.stages import Stage
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.spatial_array import SpatialArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

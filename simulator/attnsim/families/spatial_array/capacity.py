@@ -14,8 +14,8 @@ from attnsim.families.spatial_array.residency import Tensors, block_bytes
 from attnsim.families.spatial_array.space import Space
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.specs.hardware import SpatialArray
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import Phase
+from attnsim.specs.spatial_array import SpatialArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

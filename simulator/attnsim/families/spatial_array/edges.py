@@ -16,7 +16,7 @@ from attnsim.families.spatial_array.nest import MergedLoop, Point, positions
 from attnsim.families.spatial_array.residency import Transfer
 from attnsim.families.spatial_array.space import Space, reads_old_state
 from attnsim.families.spatial_array.stages import Stage
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.spatial_array import SpatialArray
 
 
 class Reads(Enum):

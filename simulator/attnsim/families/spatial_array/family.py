@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attnsim.einsum.ast import Cascade
 from attnsim.engine.phases import ProgramPhase
+from attnsim.errors import MappingError
 from attnsim.families.base import Assumptions, Bound
 from attnsim.families.spatial_array.account import account
 from attnsim.families.spatial_array.auto import default_mapping
@@ -16,8 +16,11 @@ from attnsim.families.spatial_array.resources import LATENCY
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting
 from attnsim.specs.hardware import Hardware
+from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.workload import Workload
+from attnsim.specs.spatial_array import SpatialArray
+from attnsim.specs.spec import problem_at
+from attnsim.workload import Step, Workload
 
 
 class SpatialArrayFamily:
@@ -29,7 +32,8 @@ class SpatialArrayFamily:
         self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
     ) -> BoundWorkload | Infeasible:
         """Bind a workload; `mappings` is keyed by step name."""
-        return bind(workload, hardware, mappings, fill_drain=assumptions.fill_drain)
+        assert isinstance(hardware, SpatialArray)
+        return bind(workload, hardware, _loop_nests(mappings, hardware), fill_drain=assumptions.fill_drain)
 
     def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
         """Programs of the phases in order."""
@@ -41,8 +45,25 @@ class SpatialArrayFamily:
         assert isinstance(bound, BoundWorkload)
         return account(bound, assumptions)
 
-    def default_mapping(
-        self, cascade: Cascade, hardware: Hardware, extents: Mapping[str, int], *, resident: bool
-    ) -> MappingSpec:
-        """One Einsum after another, each on the array that computes it best; fused where a rank is iterative."""
-        return default_mapping(cascade, hardware, extents, resident=resident)
+    def default_mapping(self, step: Step, hardware: Hardware) -> LoopNest:
+        """One Einsum after another, each on the array that computes it best; fused where a rank is iterative.
+
+        Operands are resident if that fits, else streamed.
+        """
+        assert isinstance(hardware, SpatialArray)
+        resident = default_mapping(step.cascade, hardware, step.extents, resident=True)
+        trial = self.bind(Workload(label="", steps=(step,)), hardware, {step.name: resident}, Assumptions())
+        if not isinstance(trial, Infeasible):
+            return resident
+        return default_mapping(step.cascade, hardware, step.extents, resident=False)
+
+
+def _loop_nests(mappings: Mapping[str, MappingSpec], hardware: SpatialArray) -> dict[str, LoopNest]:
+    """The mappings as loop nests; MappingError names those that are written for another family."""
+    nests = {step: mapping for step, mapping in mappings.items() if isinstance(mapping, LoopNest)}
+    strangers = [mapping for step, mapping in mappings.items() if step not in nests]
+    if strangers:
+        what = f"{hardware.name} is a spatial array, and this mapping is written for {{}}"
+        remedy = "name a mapping of spatial arrays, or leave --mapping out"
+        raise MappingError(*(problem_at(m, "family", what.format(m.family), remedy) for m in strangers))
+    return nests

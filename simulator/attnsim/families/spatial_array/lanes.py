@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import Phase
 
 _DRAIN = "drain"
 

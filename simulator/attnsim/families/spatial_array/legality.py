@@ -14,17 +14,16 @@ from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.errors import MappingError, Problem
 from attnsim.families.spatial_array.lanes import lanes_of
 from attnsim.families.spatial_array.space import SHAPE_WORDS, TILE_WORDS, phase_parts
-from attnsim.specs.hardware import SpatialArray
 from attnsim.specs.library import suggest
-from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.spatial_array import SpatialArray
 from attnsim.specs.spec import problem_at
 from attnsim.workload import Step
 
 Found = Iterator[tuple[str, str, str]]
 
 
-def require_legal(step: Step, mapping: MappingSpec, hardware: SpatialArray) -> None:
+def require_legal(step: Step, mapping: LoopNest, hardware: SpatialArray) -> None:
     """Raise MappingError with all contradictions between a mapping and the cascade and hardware it is used with."""
     stranger = _stranger(step.cascade, mapping)
     if stranger is not None:
@@ -45,7 +44,7 @@ def placed_einsums(cascade: Cascade, phase: Phase) -> tuple[Einsum, ...]:
     return tuple(einsum for einsum in cascade.einsums if einsum.name in placed)
 
 
-def _cover(cascade: Cascade, mapping: MappingSpec) -> Iterator[tuple[str, str]]:
+def _cover(cascade: Cascade, mapping: LoopNest) -> Iterator[tuple[str, str]]:
     """Every Einsum of the cascade has one place, and nothing else has one."""
     placed = [name for phase in mapping.phases for names in phase.place.values() for name in names]
     names = [einsum.name for einsum in cascade.einsums]
@@ -57,7 +56,7 @@ def _cover(cascade: Cascade, mapping: MappingSpec) -> Iterator[tuple[str, str]]:
         yield f"Einsum {name} is placed {placed.count(name)} times", "place it once"
 
 
-def _stranger(cascade: Cascade, mapping: MappingSpec) -> Problem | None:
+def _stranger(cascade: Cascade, mapping: LoopNest) -> Problem | None:
     """The one problem of a mapping that was plainly written for another cascade: it places more strangers than not."""
     placed = [name for phase in mapping.phases for names in phase.place.values() for name in names]
     names = {einsum.name for einsum in cascade.einsums}

@@ -15,8 +15,8 @@ from attnsim.families.spatial_array.residency import Tensors
 from attnsim.families.spatial_array.space import Space
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.families.spatial_array.sweeps import pass_numbers
-from attnsim.specs.hardware import SpatialArray
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import Phase
+from attnsim.specs.spatial_array import SpatialArray
 
 
 def require_passes_possible(

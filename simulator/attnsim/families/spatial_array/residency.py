@@ -16,8 +16,8 @@ from attnsim.einsum.ast import Access, Cascade
 from attnsim.families.spatial_array.space import Space, reads_old_state, tensor_words
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.families.spatial_array.sweeps import pass_numbers
-from attnsim.specs.hardware import SpatialArray
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import Phase
+from attnsim.specs.spatial_array import SpatialArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

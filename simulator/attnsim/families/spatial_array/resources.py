@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attnsim.families.spatial_array.residency import Transfer, counted_memories
-from attnsim.specs.hardware import SpatialArray
+from attnsim.specs.spatial_array import SpatialArray
 from attnsim.taskgraph import GraphBuilder
 
 LATENCY = "latency"

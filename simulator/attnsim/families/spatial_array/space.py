@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from attnsim.einsum.ast import Access, Cascade, Einsum, Index
 from attnsim.einsum.partition import coefficient_value
 from attnsim.errors import MappingError, Problem
-from attnsim.specs.hardware import SpatialArray
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import Phase
+from attnsim.specs.spatial_array import SpatialArray
 
 SHAPE_WORDS = {"rows": 0, "columns": 1, "lanes": 0}
 TILE_WORDS = ("full", "fit")

@@ -16,9 +16,8 @@ from itertools import permutations
 from attnsim.components.operations import hardware_operations
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.families.spatial_array.space import Space
-from attnsim.specs.hardware import Array, SpatialArray
-from attnsim.specs.mapping import Mapping as MappingSpec
-from attnsim.specs.mapping import Phase
+from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.spatial_array import Array, SpatialArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ class Stage:
 
 
 def build_stages(
-    cascade: Cascade, space: Space, phase: Phase, mapping: MappingSpec, hardware: SpatialArray
+    cascade: Cascade, space: Space, phase: Phase, mapping: LoopNest, hardware: SpatialArray
 ) -> tuple[Stage, ...]:
     """A stage for each Einsum of the phase, in the order of `place`."""
     array_of = {name: array for array, names in phase.place.items() for name in names}
@@ -61,7 +60,7 @@ def _stage(
     einsums: Sequence[Einsum],
     space: Space,
     phase: Phase,
-    mapping: MappingSpec,
+    mapping: LoopNest,
     hardware: SpatialArray,
 ) -> Stage:
     array = hardware.arrays[array_name]
