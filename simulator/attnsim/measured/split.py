@@ -63,7 +63,7 @@ def sample(rows: pl.DataFrame, count: int, by: Sequence[str] = CELL) -> pl.DataF
 
     Rows keep their order. A larger sample contains the smaller ones, and loading more groups changes none of them.
     """
-    marked = rows.with_columns(_order=_hashes(rows, _SAMPLE))
+    marked = rows.with_columns(_order=pl.Series(row_ids(rows)))
     rank = pl.col("_order").rank("ordinal")
     return marked.filter((rank.over(list(by)) if by else rank) <= count).drop("_order")
 
@@ -72,6 +72,11 @@ def key_hashes(rows: pl.DataFrame) -> NDArray[np.uint64]:
     """64-bit hash of each row's key, equal for windows that hide no key: shape (rows,)."""
     plain = rows if "m" in rows.columns else rows.with_columns(window_size=effective_window())
     return _hashes(plain, _SPLIT)
+
+
+def row_ids(rows: pl.DataFrame) -> NDArray[np.uint64]:
+    """64-bit hash of each row's key as it stands, window included: names a measured shape, orders samples."""
+    return _hashes(rows, _SAMPLE)
 
 
 def _hashes(rows: pl.DataFrame, start: int) -> NDArray[np.uint64]:

@@ -91,7 +91,7 @@ def test_a_row_is_in_the_same_part_whatever_its_neighbours_and_their_order(rando
     random.shuffle(order)
     some = rows[order[:30]]
     held_out = split(rows).held_out.rows()
-    assert {row for row in split(some).held_out.rows()} == set(some.rows()) & set(held_out)
+    assert set(split(some).held_out.rows()) == set(some.rows()) & set(held_out)
 
 
 def test_each_part_of_the_key_matters() -> None:
