@@ -89,6 +89,9 @@ FORMULAS: dict[str, Formula] = {
         outputs=("F G P",),
         compute=attention.grouped_query_attention,
     ),
+    "flash_attention": Formula(
+        inputs={"Q": "E G P", "K": "E M", "V": "F M"}, outputs=("F G P",), compute=attention.flash_attention
+    ),
 }
 """Formulas by the name that a cascade's `computes` gives."""
 

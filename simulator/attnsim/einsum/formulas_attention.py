@@ -70,6 +70,17 @@ def grouped_query_attention(x: Operands, n: Sizes) -> tuple[Array, ...]:
     return (np.stack(heads, axis=-2),)
 
 
+def flash_attention(x: Operands, n: Sizes) -> tuple[Array, ...]:
+    """Each of G query heads against the shared keys: the W keys that end at position p + PAST of query p."""
+    heads = []
+    for g in range(x["Q"].shape[-2]):
+        s = scores({"Q": x["Q"][..., g, :], "K": x["K"]})
+        key, query = np.indices(s.shape[-2:])
+        last = query + n["PAST"]
+        heads.append(softmax_values(s, np.asarray((key <= last) & (key > last - n["W"])), x["V"]))
+    return (np.stack(heads, axis=-2),)
+
+
 def prefix_attention(x: Operands, n: Sizes) -> tuple[Array, ...]:
     """Attention of the query Q[e] to the first 1, 2, ... M keys, [..., f, m]."""
     results = []
