@@ -60,7 +60,7 @@ class Dram(Spec):
 
 
 class Power(Spec):
-    """What the board may draw (its limit), and what it draws with the clocks up and nothing running."""
+    """What the board may draw (its limit), and what it draws at full clocks before it moves or computes anything."""
 
     board_w: Watt = Field(alias="board")
     idle_w: Watt = Field(alias="idle")
@@ -87,8 +87,10 @@ class Energy(Spec):
 class GpuTile(FileSpec):
     """A GPU whose kernels are grids of CTAs. Rates are per cycle and SM; a multiply-add counts as two FLOP.
 
-    `clock_hz` is the clock at which the tensor rates give the peak that the data sheet promises, without sparsity; the
-    cards hold it or a lower one under load, as their power allows. `boost_clock_hz` is the highest that the card runs.
+    `tensor` gives FLOP by instruction class and data type, dense. `clock_hz` is the clock at which these rates give the
+    peak of the data sheet; cards hold it or a lower one under load, as their power allows, and `boost_clock_hz` is the
+    highest that they run. `exp_per_cycle` are results of the special function unit, `fp32_per_cycle` multiply-adds.
+    A CTA takes `shared_memory_reserved_bytes` of shared memory beyond what it asks for.
     """
 
     name: Text
@@ -119,6 +121,12 @@ class GpuTile(FileSpec):
     die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
     price_usd_per_hour: PositiveFloat | None = None
     default_mapping: str | None = None
+
+
+def tensor_peak_flop_per_s(gpu: GpuTile, data_type: str) -> float | None:
+    """FLOP per second of all SMs in the fastest instruction class that takes a data type; None if the GPU lacks it."""
+    rates = [by_type[data_type] for by_type in gpu.tensor.values() if data_type in by_type]
+    return max(rates) * gpu.sms * gpu.clock_hz if rates else None
 
 
 def gpu_problems(gpu: GpuTile) -> list[Problem]:
