@@ -15,6 +15,7 @@ from fractions import Fraction
 from attnsim.engine import run
 from attnsim.engine.average import run_averaged
 from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
+from attnsim.engine.grid import GridProgram, run_grid
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
 _UNLIMITED = 1 << 20
@@ -23,14 +24,14 @@ CLOCK_BITS = 56
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedProgram:
-    """A folded program and the length of its unit of time.
+    """A folded program, or a kernel launch, and the length of its unit of time.
 
     A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned
     into picoseconds once, at the end. averaged: its schedule may repeat only after long periods, see
     `attnsim.engine.average`.
     """
 
-    program: FoldedProgram
+    program: FoldedProgram | GridProgram
     tick_ps: Fraction = Fraction(1)
     averaged: bool = False
 
@@ -108,7 +109,9 @@ def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
 
 
 def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
-    """Run a program and turn its times into whole picoseconds."""
+    """Run a program and turn its times into whole picoseconds; a launch counts in picoseconds anyway."""
+    if isinstance(timed.program, GridProgram):
+        return run_grid(timed.program, engine=engine)
     result = (run_averaged if timed.averaged else run_folded)(timed.program, engine=engine)
     busy = {name: round(ticks * timed.tick_ps) for name, ticks in result.busy_ps.items()}
     return replace(result, makespan_ps=math.ceil(result.makespan_ps * timed.tick_ps), busy_ps=busy)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from attnsim.engine import run
 from attnsim.engine.fold import FoldedProgram
+from attnsim.engine.grid import GridProgram
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.pipeline import Plan, family_of
@@ -50,7 +51,7 @@ def make_timeline(plan: Plan, most_tasks: int) -> Timeline | Infeasible:
     return Timeline(events=tuple(_names(processes) + shown), cuts=tuple(cuts))
 
 
-def shortened(program: FoldedProgram, most_tasks: int) -> tuple[int, ...]:
+def shortened(program: FoldedProgram | GridProgram, most_tasks: int) -> tuple[int, ...]:
     """Trip counts of the program's loops, the longest halved until at most `most_tasks` tasks are left."""
     trips = tuple(program.trips)
     while program.tasks(trips) > most_tasks and max(trips) > 1:
