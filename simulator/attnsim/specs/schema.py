@@ -77,12 +77,37 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
 
 
 def _schema(name: str, types: tuple[type[BaseModel], ...]) -> dict[str, Any]:
-    """Schema of one class, or of a choice between several (hardware families, told apart by `family`)."""
+    """Schema of one class, or of a choice between several by the `family` that a file names."""
     union: Any = types[0]
     for other in types[1:]:
         union = union | other
     schema = _tidied(TypeAdapter(union).json_schema(by_alias=True))
+    if "anyOf" in schema:
+        schema = _chosen_by_family(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"attnsim {name}", **schema}
+
+
+def _chosen_by_family(schema: dict[str, Any]) -> dict[str, Any]:
+    """A choice whose branch follows from `family`, so that an editor speaks of the branch that is meant.
+
+    A class in whose files `family` may be left out is the branch of those that leave it out.
+    """
+    branches = []
+    for choice in schema.pop("anyOf"):
+        own = schema["$defs"][choice["$ref"].rpartition("/")[2]]
+        named: dict[str, Any] = {"properties": {"family": {"const": own["properties"]["family"]["const"]}}}
+        if "family" in own.get("required", ()):
+            named["required"] = ["family"]
+        branches.append({"if": named, "then": choice})
+    families = [branch["if"]["properties"]["family"]["const"] for branch in branches]
+    required = [] if any("required" not in branch["if"] for branch in branches) else ["family"]
+    return {
+        **schema,
+        "type": "object",
+        "properties": {"family": {"enum": families}},
+        "required": required,
+        "allOf": branches,
+    }
 
 
 def _tidied(part: Any) -> Any:
