@@ -112,13 +112,14 @@ def value_head_dim() -> pl.Expr:
 
 def _tables(package: MeasuredPackage, selection: Selection, phases: Sequence[str]) -> tuple[Table, ...]:
     found = all_tables(package)
-    _require_known("gpu", selection.gpus, tuple(dict.fromkeys(table.gpu for table in found)))
-    _require_known("framework", selection.frameworks, tuple(sorted({table.framework for table in found})))
+    _require_known("gpu", selection.gpus, tuple(dict.fromkeys((*GPUS, *(table.gpu for table in found)))))
+    _require_known("framework", selection.frameworks, FRAMEWORKS)
     taken = [table for table in found if table.phase in phases and _taken(table, selection)]
     if not taken:
-        what = f"no table of {', '.join(phases)} for {', '.join(selection.gpus)} x {', '.join(selection.frameworks)}"
-        listed = sorted({f"{table.gpu} x {table.framework}" for table in found if table.phase in phases})
-        raise MeasuredDataError(Problem(what=what, remedy=f"there are: {', '.join(listed)}"))
+        place = f"{', '.join(selection.gpus) or 'any GPU'} under {', '.join(selection.frameworks) or 'any framework'}"
+        listed = ", ".join(dict.fromkeys(f"{table.gpu} under {table.framework}" for table in found))
+        what = f"no timings of {', '.join(phases)} on {place}"
+        raise MeasuredDataError(Problem(what=what, remedy=f"there are some of: {listed}"))
     return newest_tables(taken) if selection.versions == "newest" else tuple(taken)
 
 
