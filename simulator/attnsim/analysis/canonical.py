@@ -21,7 +21,7 @@ from attnsim.analysis.ranks import (
     leaf_ranks,
     recomposed_rank,
 )
-from attnsim.analysis.spans import canonical_extents
+from attnsim.analysis.spans import band_steps, canonical_extents
 from attnsim.einsum.ast import Access, Cascade, Einsum, Index
 from attnsim.einsum.partition import coefficient_names, coefficient_value
 
@@ -42,6 +42,7 @@ def canonical_instance(cascade: Cascade, rank: str, stretch: frozenset[str] = fr
         ranks=ranks,
         inputs=frozenset(tensor.name for tensor in cascade.inputs),
         states=frozenset(name for name, _ in cascade.start),
+        band=band_steps(cascade, extents),
     )
 
 

@@ -12,8 +12,6 @@ from itertools import product
 from attnsim.einsum.ast import Condition, Index
 from attnsim.einsum.partition import coefficient_names, coefficient_value
 
-_BAND = 5  # what a constant in a mask stands for: more than a tile, less than a fiber under a mask
-
 _RELATIONS = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
@@ -70,13 +68,17 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """A cascade bound to small extents: operations in text order, views of windows in front of their readers."""
+    """A cascade bound to small extents: operations in text order, views of windows in front of their readers.
+
+    band: what any number in a mask but -1, 0 and 1 stands for.
+    """
 
     operations: tuple[Operation, ...]
     extents: Mapping[str, int]
     ranks: Mapping[str, tuple[str, ...]]
     inputs: frozenset[str]
     states: frozenset[str]
+    band: int
 
     def points(self, operation: Operation) -> Iterator[dict[str, int]]:
         """Points of an operation's iteration space that its masks keep."""
@@ -97,11 +99,11 @@ class Instance:
         return bool(_RELATIONS[condition.relation](left, right))
 
     def _value(self, index: Index, point: Mapping[str, int]) -> int:
-        total = max(-_BAND, min(_BAND, index.offset))
+        total = index.offset if abs(index.offset) <= 1 else self.band if index.offset > 0 else -self.band
         for variable, coefficient in index.terms:
             total += point[variable] * self._factor(coefficient)
         return total + sum(count * self._factor(name) for name, count in index.symbols)
 
     def _factor(self, coefficient: int | str) -> int:
-        sizes = {name: self.extents.get(name, _BAND) for name in coefficient_names(coefficient)}
+        sizes = {name: self.extents.get(name, self.band) for name in coefficient_names(coefficient)}
         return coefficient_value(coefficient, sizes)

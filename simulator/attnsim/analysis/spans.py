@@ -9,7 +9,7 @@ over entirely, so a dependency path exists between two points exactly if it exis
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from attnsim.analysis.alignment import align
@@ -18,7 +18,8 @@ from attnsim.einsum.ast import Cascade, Index
 
 _SPAN = 3
 _SCAN_SPAN = 4  # along an iterative rank and under a mask, where fibers may differ by an end
-_BANDED_SPAN = 8  # under a band, which is longer than a tile and yet shorter than the fiber
+_TILES_IN_BAND = 4  # a band holds some tiles
+_BANDED_TILES = 2 * _TILES_IN_BAND + 1  # a fiber is longer than a band on both sides of the diagonal
 _MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
 
 
@@ -31,7 +32,7 @@ def canonical_extents(cascade: Cascade, rank: str, stretch: frozenset[str] = fro
     active |= {part for name in tuple(active) for part in part_ranks(cascade, name)}
     active |= {part for name in names if _family(cascade, name) & active for part in _family(cascade, name)}
     masked = _masked_ranks(cascade, classes)
-    sizes = {name: (_span(cascade, name, masked) + (name in stretch) if name in active else 1) for name in names}
+    sizes = {name: (_span(cascade, name, masked, rank) + (name in stretch) if name in active else 1) for name in names}
     for group in classes:
         common = max(_whole(cascade, sizes, name) for name in group)
         sizes.update({name: common for name in group if not part_ranks(cascade, name)})
@@ -73,8 +74,14 @@ def _tie(cascade: Cascade, index: Index, group: tuple[str, ...]) -> Iterator[tup
 
 
 def _compared(cascade: Cascade, index: Index) -> tuple[str, ...]:
-    whole = recomposed_rank(cascade, index)
-    return (whole,) if whole else tuple(variable.upper() for variable in index.variables)
+    """Ranks that one side of a mask names. The parts of a split rank stand for the whole, also beside other ranks: a
+    band `p - m1*M0 - m0` compares P with M, not with a tile of it."""
+    named = frozenset(variable.upper() for variable in index.variables)
+    for split in sorted(cascade.splits, key=lambda split: -len(leaf_ranks(cascade, split.rank))):
+        wholes = (frozenset(leaf_ranks(cascade, split.rank)), frozenset(split.parts))
+        parts = next((parts for parts in wholes if parts <= named), frozenset[str]())
+        named = named - parts | {split.rank} if parts else named
+    return tuple(sorted(named))
 
 
 def _family(cascade: Cascade, name: str) -> set[str]:
@@ -85,14 +92,30 @@ def _family(cascade: Cascade, name: str) -> set[str]:
     return {name}
 
 
-def _span(cascade: Cascade, name: str, masked: frozenset[str]) -> int:
-    wholes = (split.rank for split in cascade.splits if name in part_ranks(cascade, split.rank))
-    parts = max((len(leaf_ranks(cascade, whole)) for whole in wholes), default=1)
-    if parts >= _MANY_PARTS:
-        return _SPAN - 1
-    if name in masked:
-        return _BANDED_SPAN if parts == 1 and _has_bands(cascade) else _SCAN_SPAN
-    return _SCAN_SPAN if name in iterative_ranks(cascade) else _SPAN
+def _span(cascade: Cascade, name: str, masked: frozenset[str], studied: str) -> int:
+    wholes = [split.rank for split in cascade.splits if name in part_ranks(cascade, split.rank)]
+    parts = max((leaf_ranks(cascade, whole) for whole in wholes), key=len, default=(name,))
+    if masked & {name, *wholes} and _has_bands(cascade):
+        return _banded_span(name, parts, studied)
+    ends = name in masked | iterative_ranks(cascade) or (name == parts[0] and bool(masked & set(wholes)))
+    if len(parts) >= _MANY_PARTS:
+        return _SCAN_SPAN if ends and name == parts[0] else _SPAN - 1
+    return _SCAN_SPAN if ends else _SPAN
+
+
+def _banded_span(name: str, parts: tuple[str, ...], studied: str) -> int:
+    """Extent under a band: tiles of two, or of three if it is their inside that matters."""
+    if parts == (name,):
+        return _BANDED_TILES * (_SPAN - 1)
+    if name == parts[0]:
+        return _BANDED_TILES
+    return _SPAN if parts[1:] == (studied,) else _SPAN - 1
+
+
+def band_steps(cascade: Cascade, extents: Mapping[str, int]) -> int:
+    """What any number in a mask but -1, 0 and 1 stands for in the small instance, in steps of the ranks compared."""
+    tiles = (extents[split.rank] // extents[leaf_ranks(cascade, split.rank)[0]] for split in cascade.splits)
+    return _TILES_IN_BAND * max(tiles, default=_SPAN - 1)
 
 
 def _masked_ranks(cascade: Cascade, classes: tuple[frozenset[str], ...]) -> frozenset[str]:

@@ -31,8 +31,8 @@ class Traversal:
     """Points of one operation along the rank (bit set), and what they stand for in each fiber.
 
     direct: tensors that it reads itself. first, last: in data order. common: what all of its points need, a bit set.
-    `long` are the fibers of which no traversal like it has more. Under a mask a fiber may be so short that one tile
-    holds it all; what is true of that one says nothing about fibers of any length.
+    `long` are the fibers of which no traversal like it has more, nor more points. Under a mask a fiber may be so short
+    that one tile holds it all; what is true of that one says nothing about fibers of any length.
     """
 
     operation: int
@@ -67,17 +67,20 @@ def traversals(graph: Dependence, rank_lineage: Lineage, slack: int) -> tuple[Tr
         still = tuple(item for item in point.values.items() if item[0] not in variables)
         grouped[point.operation, variables, still].append(number)
     lengths: dict[tuple[int, Variables, str], int] = defaultdict(int)
+    steps: dict[tuple[int, Variables, str], int] = defaultdict(int)
     found: list[tuple[int, Variables, Fiber, int, Lines]] = []
     for (operation, variables, _), numbers in grouped.items():
         for fiber, length, lines in _lines(rank_lineage, variables, numbers):
             found.append((operation, variables, fiber, length, lines))
-            lengths[operation, variables, fiber[0]] = max(length, lengths[operation, variables, fiber[0]])
+            kind = operation, variables, fiber[0]
+            lengths[kind], steps[kind] = max(length, lengths[kind]), max(len(lines), steps[kind])
     fibers: dict[Key, dict[Fiber, Lines]] = defaultdict(dict)
     long: dict[Key, set[Fiber]] = defaultdict(set)
     for operation, variables, fiber, length, lines in found:
         key = operation, sum(1 << number for number in lines)
         fibers[key][fiber] = lines
-        if length >= lengths[operation, variables, fiber[0]] - slack:
+        kind = operation, variables, fiber[0]
+        if length >= lengths[kind] - slack and len(lines) >= steps[kind] - slack:
             long[key].add(fiber)
     made = (_traversal(graph, operation, points, fibers[operation, points], long) for operation, points in fibers)
     return tuple(sorted(made, key=lambda t: (t.first, t.last, t.operation)))
@@ -126,9 +129,10 @@ def pass_levels(found: tuple[Traversal, ...], graph: Dependence, slack: int) -> 
         count = max(forced.values(), default=1)
         shared = tuple(fiber for fiber, level in forced.items() if level == count)
         before = (n for n in range(number) if levels[n].count == count - 1)
-        levels.append(_explained(found, tuple(before), number, shared, graph, count) if count > 1 else Level())
+        level = _explained(found, tuple(before), number, shared, graph, count) if count > 1 else Level()
+        levels.append(level)
         for fiber, lines in traversal.fibers.items():
-            _register(readers[fiber], lines, count)
+            _register(readers[fiber], lines, level.count)
     return tuple(levels)
 
 
@@ -166,7 +170,11 @@ def _explained(
     graph: Dependence,
     count: int,
 ) -> Level:
-    """The level with the traversal and the fiber that are plainest to see, of several the latest."""
+    """The level with the traversal and the fiber that are plainest to see, of several the latest.
+
+    Points of unlike traversals may have read the fiber between them, as where a mask leaves a tile two points. Nothing
+    goes over again what no traversal went over.
+    """
     later = found[number]
     needed = 0
     for point in _bits(later.points):
@@ -177,6 +185,8 @@ def _explained(
         for fiber in shared
         if fiber in found[n].fibers and found[n].points & needed
     ]
+    if not told:
+        return Level()
     _, plain, chosen, fiber = max(told)
     return Level(count=count, before=chosen, fiber=fiber, plain=plain)
 

@@ -309,6 +309,13 @@ MASKS = {
         {"same": "P=M"},
         {"M": 2},
     ),
+    "a band on both sides of the diagonal, read again, fits a bounded buffer": (
+        "M P",
+        "S[m,p]",
+        "G[p]=max(m) S[m,p]; N[m,p]=exp(S[m,p]-G[p]) where m-p<4, p-m<4",
+        {"same": "P=M"},
+        {"M": 1},
+    ),
     "a band read again fits a bounded buffer": (
         "M P",
         "S[m,p]",
@@ -319,6 +326,7 @@ MASKS = {
 }
 
 SHIPPED = {
+    "flash_attention": {"M": 1, "M1": 1, "M0": 2, "P": 1, "G": 1},
     "attention_3pass_causal": {"M": 3, "P": 1},
     "attention_1pass_causal": {"M": 1, "M1": 1, "M0": 2, "P": 1},
     "sliding_window_attention": {"M": 2},
