@@ -5,6 +5,7 @@ From the busy times of simulated phases and a family's exact counts; everything 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,7 +32,8 @@ class Accounting:
 
     useful_s: seconds in which a resource did useful work (occupied PEs only). bytes: moved in and out, by memory.
     energy_j and area_m2: by component, None for an area that is not known. bounds_s: lower bounds on latency by name.
-    useful_by_einsum_s: the part that each Einsum has in useful_s, by resource and Einsum.
+    useful_by_einsum_s: the part that each Einsum has in useful_s, by resource and Einsum. useful_flops: FLOPs of the
+    products that were asked for. static_w: drawn as long as the run takes. power_limit_w: what the board may draw.
     """
 
     useful_s: Mapping[str, float]
@@ -40,6 +42,9 @@ class Accounting:
     area_m2: Mapping[str, float | None]
     bounds_s: Mapping[str, float]
     useful_by_einsum_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    useful_flops: float | None = None
+    static_w: float = 0.0
+    power_limit_w: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,8 @@ class Metrics:
     """What a simulated run amounts to.
 
     bottleneck: the share of the latency that each resource is responsible for. utilization_by_einsum: what each Einsum
-    contributes to the utilization of a resource, by resource and Einsum.
+    contributes to the utilization of a resource, by resource and Einsum. power_limited: the counts would draw more than
+    the board may; energy is what it may draw in that time.
     """
 
     latency_s: float
@@ -59,6 +65,13 @@ class Metrics:
     bottleneck: Mapping[str, float]
     bounds_s: Mapping[str, float]
     utilization_by_einsum: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    useful_flops_per_s: float | None = None
+    power_limited: bool = False
+
+    @property
+    def average_power_w(self) -> float:
+        """Energy of all components over the latency."""
+        return self.total_energy_j / self.latency_s
 
     @property
     def total_energy_j(self) -> float:
@@ -84,12 +97,13 @@ def measure(latency_s: float, phases: Sequence[PhaseTime], accounting: Accountin
         for name, seconds in phase.busy_s.items():
             busy[name] = busy.get(name, 0.0) + seconds
     useful = {**busy, **accounting.useful_s}
+    energy, limited = _drawn(latency_s, accounting)
     return Metrics(
         latency_s=latency_s,
         phases=tuple(phases),
         utilization={name: seconds / latency_s for name, seconds in useful.items()},
         bytes=dict(accounting.bytes),
-        energy_j=dict(accounting.energy_j),
+        energy_j=energy,
         area_m2=dict(accounting.area_m2),
         bottleneck=attribute(latency_s, phases),
         bounds_s=dict(accounting.bounds_s),
@@ -97,7 +111,21 @@ def measure(latency_s: float, phases: Sequence[PhaseTime], accounting: Accountin
             name: {einsum: seconds / latency_s for einsum, seconds in parts.items()}
             for name, parts in accounting.useful_by_einsum_s.items()
         },
+        useful_flops_per_s=None if accounting.useful_flops is None else accounting.useful_flops / latency_s,
+        power_limited=limited,
     )
+
+
+def _drawn(latency_s: float, accounting: Accounting) -> tuple[dict[str, float], bool]:
+    """Energy by component with the static part, scaled to the power limit where it is above, and whether it was."""
+    energy = dict(accounting.energy_j)
+    if accounting.static_w:
+        energy["static"] = accounting.static_w * latency_s
+    most = accounting.power_limit_w * latency_s
+    total = sum(energy.values())
+    if total <= most:
+        return energy, False
+    return {name: spent * most / total for name, spent in energy.items()}, True
 
 
 def attribute(latency_s: float, phases: Sequence[PhaseTime]) -> dict[str, float]:

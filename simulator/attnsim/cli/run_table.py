@@ -41,7 +41,10 @@ def _rows(metrics: Metrics) -> list[tuple[str, str]]:
         ("lower bounds", bounds),
         ("moved", ", ".join(f"{name} {in_binary_units(amount)}" for name, amount in metrics.bytes.items())),
         ("energy", f"{in_units(metrics.total_energy_j, 'J')} ({shares(metrics.energy_j)})"),
-        ("power", in_units(metrics.total_energy_j / metrics.latency_s, "W")),
+        (
+            "power",
+            in_units(metrics.average_power_w, "W") + (", at the limit of the board" if metrics.power_limited else ""),
+        ),
         ("area", area(metrics)),
     ]
 

@@ -18,7 +18,7 @@ from attnsim.engine import run
 from attnsim.engine.fold import FoldedResult
 from attnsim.taskgraph import PS_PER_S, GraphBuilder, Resource, TaskGraph
 
-CTA_LIMIT = 4096
+CTA_LIMIT = 2048
 """CTAs of a launch that are simulated one by one; of larger grids, copies in the middle pass at the mean rate."""
 
 

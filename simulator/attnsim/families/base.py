@@ -34,15 +34,15 @@ class Family(Protocol):
     delays: frozenset[str]
 
     def bind(
-        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
+        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions, /
     ) -> Bound | Infeasible:
         """Bind a workload; `mappings` is keyed by step name."""
 
-    def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
+    def lower(self, bound: Bound, /) -> tuple[ProgramPhase, ...]:
         """Programs of the phases in order."""
 
-    def account(self, bound: Bound, assumptions: Assumptions) -> Accounting:
+    def account(self, bound: Bound, assumptions: Assumptions, /) -> Accounting:
         """Exact counts of a bound workload."""
 
-    def default_mapping(self, step: Step, hardware: Hardware) -> MappingSpec:
+    def default_mapping(self, step: Step, hardware: Hardware, /) -> MappingSpec:
         """A mapping for any cascade that the hardware can compute, when the user names none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attnsim.families.base import Family
+from attnsim.families.gpu_tile.family import GpuTileFamily
 from attnsim.families.spatial_array.family import SpatialArrayFamily
 
-FAMILIES: dict[str, Family] = {"spatial_array": SpatialArrayFamily()}
+FAMILIES: dict[str, Family] = {"spatial_array": SpatialArrayFamily(), "gpu_tile": GpuTileFamily()}

@@ -1,20 +1,223 @@
-"""Kernel specs: mappings for GPUs, what `workloads/mappings/gpu_tile/<name>.yaml` may say."""
+"""Kernel specs: mappings for GPUs, what `workloads/mappings/gpu_tile/<name>.yaml` may say.
+
+A kernel runs a cascade as launches, one after the other. A launch is a grid of CTAs: what a CTA computes (its tile),
+how many fit an SM (from threads, registers and shared memory), in which order they are dispatched, and how the keys are
+split over them. Rates that a data sheet does not give are constants, which `attnsim calibrate` fits and a calibration
+file holds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
+from pydantic import Field, PositiveInt
+
 from attnsim.errors import Problem
+from attnsim.specs.constants import CONSTANTS
+from attnsim.specs.gpu_tile import DATA_TYPES, INSTRUCTIONS, Architecture
+from attnsim.specs.library import suggest
 from attnsim.specs.mapping_file import MappingFile
-from attnsim.specs.spec import problem_at
+from attnsim.specs.ranges import is_range
+from attnsim.specs.spec import Source, Spec, Text, problem_at
+
+Mask = Literal["none", "causal", "window"]
+Order = Literal["ascending", "descending", "longest_first", "across"]
+SplitRule = Literal[
+    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k"
+]
+Overlap = Literal["none", "two_stage", "ping_pong", "both"]
+
+
+class TileRule(Spec):
+    """A tile and the problems that take it; the first rule that holds is taken. What is left out holds for all.
+
+    head_dim: range of the query dimension, `..64`. rows: range of rows of a head (queries, times the group if packed).
+    keys: range of keys. data_types: of the products. m, n: query rows and keys of a tile. registers: per thread.
+    stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
+    of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels.
+    """
+
+    architectures: list[Architecture] = Field(default_factory=list)
+    head_dim: str = ".."
+    rows: str = ".."
+    keys: str = ".."
+    masks: list[Mask] = Field(default_factory=list)
+    data_types: list[str] = Field(default_factory=list)
+    m: PositiveInt
+    n: PositiveInt
+    threads: PositiveInt
+    registers: PositiveInt
+    stages: PositiveInt = 1
+    q_shared: bool = True
+    held: float = 1.0
+    ctas: PositiveInt = 32
+
+
+class Split(Spec):
+    """How the keys of a row block are divided over CTAs; docs/gpu.md has the rules with their sources.
+
+    slots_per_sm: CTAs of an SM that the rule counts on. limit: most splits. least_tiles: fewer tiles are never split.
+    bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
+    beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
+    only grids whose tiles hold a group are split. pages: keys of a page of the cache.
+    """
+
+    rule: SplitRule
+    slots_per_sm: PositiveInt = 1
+    limit: PositiveInt = 128
+    least_tiles: PositiveInt = 1
+    bound: int = 0
+    bound_batch: int = 0
+    batch_limit: PositiveInt = 1 << 30
+    keys: int = 0
+    pages: PositiveInt = 1
+    only_packed: bool = False
+
+
+class AttentionLaunch(Spec):
+    """The fused launch: Q K^T, the softmax and P V over tiles of keys.
+
+    instructions: class of tensor-core instructions by architecture. overlap: of products and softmax, inside a
+    warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`. pack: rows of a tile are the queries of one
+    head, of all heads of a `group`, or of a group for `single` queries without a window. order: of the row blocks of a
+    head, longest first over all heads, or the same block of all heads before the next (`across`). l2_sections: as many
+    heads take turns in a block as keep their K and V in 32 MiB. exact_start: tiles begin at a window's first key.
+    mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
+    computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences.
+    """
+
+    kind: Literal["attention"]
+    name: Text = "attention"
+    instructions: dict[Architecture, str]
+    overlap: Overlap = "none"
+    pack: Literal["query", "group", "single"] = "query"
+    order: Order = "ascending"
+    l2_sections: bool = False
+    exact_start: bool = False
+    mask_all: bool = False
+    pads_head: bool = False
+    scans_batch: bool = False
+    split: Split = Split(rule="none")
+    tiles: list[TileRule] = Field(min_length=1)
+    source: Source | None = None
+
+
+class WriteLaunch(Spec):
+    """The launch that writes new K and V to the cache: a CTA for every `tokens` of them.
+
+    queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it).
+    """
+
+    kind: Literal["write"]
+    name: Text = "cache_write"
+    tokens: PositiveInt = 1
+    most_threads: PositiveInt = 512
+    queries: Literal["left", "rewritten"] = "left"
+    source: Source | None = None
+
+
+class CombineLaunch(Spec):
+    """The launch that combines the results of splits: a CTA for every `rows` of the output; `always` launched, or only
+    where there are splits."""
+
+    kind: Literal["combine"]
+    name: Text = "combine"
+    rows: PositiveInt = 8
+    always: bool = False
+    source: Source | None = None
+
+
+class Types(Spec):
+    """Data types: of the two products, of K and V in the cache, and of what comes in and goes out."""
+
+    products: str = "bf16"
+    cache: str = "bf16"
+    output: str = "bf16"
+
+
+class Constants(Spec):
+    """The constants that `attnsim calibrate` fits for a GPU, and values of others that are the kernel's own."""
+
+    fit: list[str] = Field(default_factory=list, max_length=12)
+    fixed: dict[str, float] = Field(default_factory=dict)
+
+
+class MeasuredRows(Spec):
+    """Rows of the measured package that time a kernel; what is left out holds for all."""
+
+    framework: Text
+    kernel_source: Text
+    phase: Literal["context", "generation", "encoder"]
+    attn_dtype: str = "bf16"
+    kv_cache_dtype: str = "bf16"
+    gpus: list[str] = Field(default_factory=list)
+    group: str = ".."
+
+
+class EinsumLaunches(Spec):
+    """One launch for each Einsum: products as GEMMs, everything else as a stream over its operands and its result."""
+
+    kind: Literal["each_einsum"]
 
 
 class Kernel(MappingFile):
-    """A kernel of a GPU."""
+    """A kernel of GPUs: launches in order, and the measured rows that time it."""
 
     family: Literal["gpu_tile"]
+    data_types: Types = Types()
+    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches] = Field(min_length=1)
+    constants: Constants = Constants()
+    measured: list[MeasuredRows] = Field(default_factory=list)
+
+    @property
+    def attention(self) -> AttentionLaunch | None:
+        """The fused launch, if there is one."""
+        return next((launch for launch in self.launches if isinstance(launch, AttentionLaunch)), None)
+
+    @property
+    def write(self) -> WriteLaunch | None:
+        """The launch that writes the cache, if there is one."""
+        return next((launch for launch in self.launches if isinstance(launch, WriteLaunch)), None)
+
+    @property
+    def combine(self) -> CombineLaunch | None:
+        """The launch that combines splits, if there is one."""
+        return next((launch for launch in self.launches if isinstance(launch, CombineLaunch)), None)
 
 
 def kernel_problems(kernel: Kernel) -> list[Problem]:
     """Contradictions inside a kernel, before any cascade or hardware is looked at."""
-    return [] if kernel.name else [problem_at(kernel, "name", "is empty")]
+    return [
+        problem for path, launch in _attention_launches(kernel) for problem in _launch_problems(kernel, path, launch)
+    ]
+
+
+def _attention_launches(kernel: Kernel) -> Iterator[tuple[str, AttentionLaunch]]:
+    for position, launch in enumerate(kernel.launches):
+        if isinstance(launch, AttentionLaunch):
+            yield f"launches.{position}", launch
+
+
+def _launch_problems(kernel: Kernel, path: str, launch: AttentionLaunch) -> Iterator[Problem]:
+    for name in (*kernel.constants.fit, *kernel.constants.fixed):
+        if name not in CONSTANTS:
+            what = f"there is no constant {name!r}"
+            yield problem_at(kernel, "constants", what, suggest(name, tuple(CONSTANTS)))
+    for architecture, name in launch.instructions.items():
+        usable = tuple(known for known, having in INSTRUCTIONS.items() if architecture in having)
+        if name not in usable:
+            what = f"{architecture} has no instruction {name!r}"
+            yield problem_at(kernel, f"{path}.instructions.{architecture}", what, suggest(name, usable))
+    for number, rule in enumerate(launch.tiles):
+        for key in ("head_dim", "rows", "keys"):
+            text = getattr(rule, key)
+            if not is_range(text):
+                what = f"{text!r} is no range"
+                yield problem_at(
+                    kernel, f"{path}.tiles.{number}.{key}", what, "write low..high, ..high, low.. or a number"
+                )
+        for kind in rule.data_types:
+            if kind not in DATA_TYPES:
+                what = f"no tensor core knows the data type {kind!r}"
+                yield problem_at(kernel, f"{path}.tiles.{number}.data_types", what, suggest(kind, tuple(DATA_TYPES)))

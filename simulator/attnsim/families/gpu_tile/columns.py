@@ -1,0 +1,66 @@
+"""The columns in which compiled functions take bound attention problems: one row a problem, one float a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from attnsim.specs.constants import CONSTANTS
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS: tuple[str, ...] = (
+    # the problem
+    "batch",  # sequences
+    "heads",  # heads of the grid: key/value heads where a group shares a tile, else query heads
+    "kv_heads",
+    "group",  # rows of a tile for each query
+    "queries",
+    "keys",
+    "past",  # the last key that query p sees is p + past
+    "window",
+    "qk_dim",  # as computed, padding included
+    "v_dim",
+    "query_heads",
+    # the tile
+    "m",
+    "n",
+    "slots",  # CTAs that an SM holds
+    "flop_per_cycle",
+    "score_cycles",  # of the softmax, for a score, at full rate
+    "row_cycles",  # for a row and tile
+    "rescale_cycles",  # for an element of the output row and tile
+    "q_bytes",
+    "o_bytes",
+    "load_bytes",  # of an element of K or V as the kernel reads it
+    "convert",  # 1 where K and V are converted
+    # the schedule
+    "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest
+    "section",  # heads that take turns in a block
+    "exact_start",  # 1: tiles begin at the window's first key
+    "mask_all",  # 1: the mask is computed on every tile
+    "splits",  # CTAs that share the keys of a row block
+    "split_tiles",  # tiles of each of them, 0: as even as possible
+    # launches beside: what writes new K and V before, what combines splits after
+    "write_ctas",
+    "write_slots",
+    "write_weight",  # work of one of its CTAs, in units of `write`
+    "write_bytes",
+    "combine_ctas",  # 0: no such launch
+    "combine_slots",
+    "scanned",  # sequences that a scheduler on the GPU walks
+)
+"""Names of the columns."""
+
+AT: Mapping[str, int] = {name: position for position, name in enumerate(COLUMNS)}
+"""Position of each column."""
+
+CONSTANT: Mapping[str, int] = {name: position for position, name in enumerate(CONSTANTS)}
+"""Position of each constant in the vector of constants."""
+
+
+def blank(rows: int) -> Floats:
+    """Columns for a number of problems, all zero."""
+    return np.zeros((rows, len(COLUMNS)))

@@ -1,0 +1,134 @@
+"""The CTAs of an attention launch and the data that it moves, from bound problems and constants; compiled.
+
+A CTA takes `cta` seconds, its rows at `row` bytes per second, and its tiles of keys. A tile takes the cycles of its two
+products at the share `tensor` of the tensor-core rate, those of its softmax times `vector`, and `tile` seconds, or as
+long as its K and V take at `cap` bytes per second, whichever is longer. docs/gpu.md has the equations.
+"""
+
+from __future__ import annotations
+
+import math
+
+from attnsim.engine.compiled import compiled
+from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
+from attnsim.families.gpu_tile.tiles import ceil_div, visited_tiles
+
+_BATCH, _HEADS, _KV, _GROUP, _QUERIES = AT["batch"], AT["heads"], AT["kv_heads"], AT["group"], AT["queries"]
+_KEYS, _PAST, _WINDOW, _E, _F, _HQ = AT["keys"], AT["past"], AT["window"], AT["qk_dim"], AT["v_dim"], AT["query_heads"]
+_M, _N, _RATE = AT["m"], AT["n"], AT["flop_per_cycle"]
+_SCORE, _ROWC, _RESCALE = AT["score_cycles"], AT["row_cycles"], AT["rescale_cycles"]
+_QB, _OB, _LB, _CONVERTS = AT["q_bytes"], AT["o_bytes"], AT["load_bytes"], AT["convert"]
+_ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_start"], AT["mask_all"]
+_SPLITS, _SPLIT_TILES = AT["splits"], AT["split_tiles"]
+_CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
+_TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
+LANES = 128.0
+"""Lanes of an SM that convert one element each in a cycle (FP32 pipe)."""
+
+
+@compiled
+def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float, float]:
+    """(a full tile, what a tile on the mask's edge takes besides), in seconds of a CTA that is alone on its SM."""
+    m, n, width = row[_M], row[_N], row[_E] + row[_F]
+    tensor = 2.0 * m * n * width / row[_RATE] / constants[_TENSOR]
+    scores = m * n * row[_SCORE] + m * row[_ROWC]
+    vector = scores * constants[_VECTOR] + m * row[_F] * row[_RESCALE] * constants[_RESC]
+    convert = row[_CONVERTS] * n * width * constants[_CONV] / LANES
+    busy = (tensor + vector + convert) / clock_hz + constants[_TILE]
+    load = n * width * row[_LB] / constants[_CAP]
+    return max(busy, load), constants[_MASK] * m * n * row[_SCORE] / clock_hz
+
+
+@compiled
+def fill_works(
+    row: Floats, constants: Floats, clock_hz: float, missing: float, works: Floats
+) -> tuple[int, float, float]:
+    """Write the works (seconds) of one head's CTAs, row blocks ascending, splits inside; returns (CTAs, tiles, edges).
+
+    missing: share of K and V that comes from DRAM rather than L2.
+    """
+    m, n, group, queries = row[_M], row[_N], row[_GROUP], row[_QUERIES]
+    rows = queries * group
+    blocks = int(ceil_div(rows, m))
+    splits = int(row[_SPLITS])
+    tile, edge_s = tile_seconds(row, constants, clock_hz)
+    per_row = (row[_E] * row[_QB] + row[_F] * (4.0 if splits > 1 else row[_OB])) / constants[_ROW]
+    made, tiles, edges = 0, 0.0, 0.0
+    for block in range(blocks):
+        first = float(int(block * m) // int(group))
+        last = min(float(int((block + 1) * m - 1) // int(group)), queries - 1.0)
+        count, on_edge, before = visited_tiles(first, last, row[_KEYS], row[_PAST], row[_WINDOW], n, row[_EXACT] > 0.0)
+        if row[_MASK_ALL] > 0.0:
+            on_edge = count + before
+        tiles += count
+        edges += on_edge
+        share = row[_SPLIT_TILES] if row[_SPLIT_TILES] > 0.0 else ceil_div(count, splits) if count else 0.0
+        held = per_row * min(m, rows - block * m)
+        left = count
+        for _ in range(splits):
+            mine = max(min(share, left), 0.0)
+            left -= mine
+            marked = on_edge * mine / count if count else 0.0
+            begin = constants[_CTA] + held + missing * constants[_MISS] if mine else 0.3 * constants[_CTA]
+            works[made] = begin + mine * tile + marked * edge_s
+            made += 1
+    return made, tiles, edges
+
+
+@compiled
+def arrange(row: Floats, works: Floats, count: int, order: Floats) -> tuple[int, int, bool]:
+    """Write one copy of the grid's CTAs in order of dispatch; returns (CTAs in it, copies, whether copies are grouped).
+
+    works: those of one head, row blocks ascending. order: room for a copy.
+    """
+    heads, batch = int(row[_HEADS]), int(row[_BATCH])
+    mode, section = int(row[_ORDER]), int(row[_SECTION])
+    if mode == 0:
+        for index in range(count):
+            order[index] = works[index]
+        return count, heads * batch, False
+    if mode == 3:
+        for index in range(count):
+            order[index] = works[index]
+        return count, heads * batch, True
+    for index in range(count):
+        order[index] = works[count - 1 - index]
+    if mode == 2:
+        return count, heads * batch, True
+    if section <= 1 or heads % section:
+        return count, heads * batch, False
+    for index in range(count * section):
+        order[index] = works[count - 1 - index // section]
+    return count * section, heads // section * batch, False
+
+
+@compiled
+def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, float]:
+    """(bytes through L2, bytes from and to DRAM) of a launch.
+
+    Every tile reads its K and V through L2; from DRAM come Q, O and, as far as repeated runs do not find them in L2,
+    the keys that some query sees, once.
+    """
+    width, splits = row[_E] + row[_F], row[_SPLITS]
+    seen = min(row[_KEYS], row[_WINDOW] + row[_QUERIES] - 1.0)
+    kv = row[_BATCH] * row[_KV] * seen * width * row[_LB]
+    rows = row[_BATCH] * row[_HQ] * row[_QUERIES]
+    partial = rows * row[_F] * 4.0 * splits if splits > 1 else 0.0
+    own = rows * (row[_E] * row[_QB] + row[_F] * row[_OB])
+    through = row[_BATCH] * row[_HEADS] * tiles * row[_N] * width * row[_LB]
+    return through + own + partial, kv * missing + own * (1.0 if missing > 0.0 else 0.0)
+
+
+@compiled
+def missing_share(row: Floats, warm: float, l2_bytes: float) -> float:
+    """Share of K and V that repeated runs read from DRAM: none while it fits the share `warm` of the L2, all from there
+    to the whole L2 and a quarter on."""
+    seen = min(row[_KEYS], row[_WINDOW] + row[_QUERIES] - 1.0)
+    kv = row[_BATCH] * row[_KV] * seen * (row[_E] + row[_F]) * row[_LB]
+    return float(min(max((kv / l2_bytes - warm) / 0.25, 0.0), 1.0))
+
+
+@compiled
+def in_flight(ctas: float, room: float) -> float:
+    """Natural logarithm of the CTAs that run at once."""
+    return math.log(max(min(ctas, room), 1.0))

@@ -1,0 +1,62 @@
+"""The GPU family behind the common contract of families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attnsim.engine.phases import ProgramPhase
+from attnsim.errors import MappingError
+from attnsim.families.base import Assumptions, Bound
+from attnsim.families.gpu_tile.account import account
+from attnsim.families.gpu_tile.bind import bind
+from attnsim.families.gpu_tile.launch import BoundWorkload
+from attnsim.families.gpu_tile.lower import lower
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.metrics import Accounting
+from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.hardware import Hardware
+from attnsim.specs.kernel import Kernel
+from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.mapping import load_mapping
+from attnsim.specs.spec import problem_at
+from attnsim.workload import Step, Workload
+
+UNFUSED = "pytorch"
+
+
+class GpuTileFamily:
+    """Bind, lower and account for GPUs; without state."""
+
+    delays: frozenset[str] = frozenset({"launch"})
+
+    def bind(
+        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+    ) -> BoundWorkload | Infeasible:
+        """Bind a workload; `mappings` is keyed by step name."""
+        assert isinstance(hardware, GpuTile)
+        return bind(workload, hardware, _kernels(mappings, hardware))
+
+    def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
+        """A phase for each launch."""
+        assert isinstance(bound, BoundWorkload)
+        return lower(bound)
+
+    def account(self, bound: Bound, _assumptions: Assumptions) -> Accounting:
+        """Exact counts of a bound workload."""
+        assert isinstance(bound, BoundWorkload)
+        return account(bound)
+
+    def default_mapping(self, _step: Step, _hardware: Hardware) -> MappingSpec:
+        """One kernel for each Einsum, which every cascade can run."""
+        return load_mapping(UNFUSED)
+
+
+def _kernels(mappings: Mapping[str, MappingSpec], hardware: GpuTile) -> dict[str, Kernel]:
+    """The mappings as kernels; MappingError names those that are written for another family."""
+    kernels = {step: mapping for step, mapping in mappings.items() if isinstance(mapping, Kernel)}
+    strangers = [mapping for step, mapping in mappings.items() if step not in kernels]
+    if strangers:
+        what = f"{hardware.name} is a GPU, and this mapping is written for {{}}"
+        remedy = "name a kernel of GPUs, or leave --mapping out"
+        raise MappingError(*(problem_at(m, "family", what.format(m.family), remedy) for m in strangers))
+    return kernels

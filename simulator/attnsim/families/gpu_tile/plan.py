@@ -1,0 +1,124 @@
+"""A bound attention problem as launches in numbers: what the compiled bulk prediction and a single run have in common.
+
+One row of `columns.COLUMNS` and the constants give the CTAs of the attention launch in order of dispatch, the seconds
+that they take on the SMs, the bytes beside, and the launches before and after. Seconds throughout.
+"""
+
+from __future__ import annotations
+
+from attnsim.engine.compiled import compiled
+from attnsim.engine.grid import CTA_LIMIT
+from attnsim.engine.grid_kernel import Ints, grid_makespan
+from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
+from attnsim.families.gpu_tile.cta import (
+    arrange,
+    fill_works,
+    in_flight,
+    missing_share,
+    streamed_bytes,
+)
+from attnsim.families.gpu_tile.tiles import ceil_div
+
+_SLOTS, _M, _N, _E, _F, _RATE = AT["slots"], AT["m"], AT["n"], AT["qk_dim"], AT["v_dim"], AT["flop_per_cycle"]
+_HEADS, _BATCH, _SPLITS, _SCANNED = AT["heads"], AT["batch"], AT["splits"], AT["scanned"]
+_WRITE_CTAS, _WRITE_SLOTS, _WRITE_WEIGHT, _WRITE_BYTES = (
+    AT["write_ctas"],
+    AT["write_slots"],
+    AT["write_weight"],
+    AT["write_bytes"],
+)
+_COMBINE_CTAS, _COMBINE_SLOTS = AT["combine_ctas"], AT["combine_slots"]
+_ROWS, _HQ = AT["queries"], AT["query_heads"]
+_LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
+_BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
+_DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
+_COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
+
+# Positions in the description of a GPU that compiled functions take.
+SMS, CLOCK_HZ, L2_BYTES, L2_RATE, DRAM_RATE = range(5)
+# Positions in what `plan` writes.
+COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED, TILES, EDGES, BEFORE, MISSING = range(11)
+PLAN_SIZE = 11
+_PS = 1e12
+
+
+@compiled
+def plan(
+    row: Floats,
+    constants: Floats,
+    gpu: Floats,
+    works: Floats,
+    order: Floats,
+    scratch: Floats,
+    marks: Ints,
+    planned: Floats,
+) -> None:
+    """Plan the attention launch of one problem.
+
+    works, order: room for the CTAs of one head and of one copy; scratch, marks: for `grid_makespan`. planned receives
+    the numbers named above; COMPUTE is in seconds with the clock sunk by STRETCH under load, `order` in picoseconds
+    with it.
+    """
+    missing = missing_share(row, constants[_WARM], gpu[L2_BYTES])
+    count, tiles, edges = fill_works(row, constants, gpu[CLOCK_HZ], missing, works)
+    copy, repeats, grouped = arrange(row, works, count, order)
+    for index in range(copy):
+        order[index] *= _PS
+    slots, sms = int(row[_SLOTS]), int(gpu[SMS])
+    share = min(float(slots), 1.0 / constants[_BUSY])
+    compute, _ = grid_makespan(order[:copy], repeats, grouped, share, slots, sms, CTA_LIMIT, scratch, marks)
+    compute /= _PS
+    flops = 2.0 * row[_M] * row[_N] * (row[_E] + row[_F]) * tiles * row[_HEADS] * row[_BATCH]
+    load = flops / row[_RATE] / gpu[CLOCK_HZ] / sms
+    stretch = 1.0 + constants[_SAG] * load / (compute + constants[_AFTER]) if compute > 0.0 else 1.0
+    for index in range(copy):
+        order[index] *= stretch
+    moved_l2, moved_dram = streamed_bytes(row, tiles, missing)
+    ctas = float(copy * repeats)
+    before = constants[_LAUNCH] + constants[_SPREAD] * in_flight(ctas, float(slots * sms))
+    planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
+    planned[COMPUTE], planned[STRETCH] = compute * stretch, stretch
+    planned[L2_MOVED], planned[DRAM_MOVED] = moved_l2, moved_dram
+    planned[TILES], planned[EDGES] = tiles, edges
+    planned[BEFORE] = before + constants[_SCAN] * ceil_div(row[_SCANNED], 31.0)
+    planned[MISSING] = missing
+
+
+@compiled
+def overlapped(compute: float, streamed: float, exposed: float) -> float:
+    """Seconds of a launch whose loads and products overlap but for the share `exposed`, as in
+    `attnsim.engine.grid`."""
+    return max(exposed * streamed + compute, streamed + exposed * compute)
+
+
+@compiled
+def attention_seconds(planned: Floats, constants: Floats, gpu: Floats) -> float:
+    """Seconds of the attention launch, with what comes before its first CTA."""
+    through = planned[L2_MOVED] / (constants[_L2] * gpu[L2_RATE])
+    deep = planned[DRAM_MOVED] / (constants[_DRAM] * gpu[DRAM_RATE])
+    return float(planned[BEFORE] + overlapped(planned[COMPUTE], max(through, deep), constants[_EXPOSED]))
+
+
+@compiled
+def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
+    """Seconds of the launch that writes new K and V to the cache; 0 without one."""
+    if row[_WRITE_CTAS] <= 0.0:
+        return 0.0
+    waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
+    return float(max(waves * constants[_WRITE] * row[_WRITE_WEIGHT], row[_WRITE_BYTES] / constants[_WRITE_RATE]))
+
+
+@compiled
+def combine_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
+    """Seconds of the launch that combines splits; 0 without one."""
+    if row[_COMBINE_CTAS] <= 0.0:
+        return 0.0
+    waves = ceil_div(row[_COMBINE_CTAS], row[_COMBINE_SLOTS] * gpu[SMS])
+    read = combined_bytes(row) / (constants[_L2] * gpu[L2_RATE])
+    return float(constants[_COMBINE] + max(waves * constants[_COMBINE_SPLIT] * row[_SPLITS], read))
+
+
+@compiled
+def combined_bytes(row: Floats) -> float:
+    """Bytes of partial outputs (fp32) that the combining launch reads."""
+    return float(row[_BATCH] * row[_HQ] * row[_ROWS] * row[_F] * 4.0 * row[_SPLITS])

@@ -1,0 +1,323 @@
+"""Attention problems as arrays, and their columns under a kernel on a GPU.
+
+Problems x Kernel x GpuTile x TileWork -> rows of `columns.COLUMNS`, and which problems no tile fits. Every fact of a
+launch is decided here: packing, tile, occupancy, order, splits, the launches before and after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from attnsim.engine.compiled import compiled
+from attnsim.families.gpu_tile.columns import AT, Floats, blank
+from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, TileWork
+from attnsim.families.gpu_tile.occupancy import resident_ctas
+from attnsim.families.gpu_tile.splits import (
+    RULES,
+    bounded_splits,
+    cluster_splits,
+    dynamic_splits,
+    efficient_splits,
+    item_tiles,
+    square_root_splits,
+)
+from attnsim.families.gpu_tile.tiles import ceil_div
+from attnsim.specs.gpu_tile import DATA_TYPES, GpuTile
+from attnsim.specs.kernel import AttentionLaunch, Kernel, Split, TileRule
+from attnsim.specs.ranges import bounds
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+ORDERS = ("ascending", "descending", "longest_first", "across")
+HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25}
+"""Share of the softmax that products do not hide: each way to overlap hides half of what is left (docs/gpu.md)."""
+_SECTION_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problems:
+    """Attention problems as arrays of equal length; `past` and `window` as in `fused.AttentionShape`."""
+
+    batch: Ints
+    query_heads: Ints
+    kv_heads: Ints
+    queries: Ints
+    keys: Ints
+    past: Ints
+    window: Ints
+    qk_dim: Ints
+    v_dim: Ints
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Columns of the problems that a tile fits; `chosen`: the rule of each problem by position, -1: none fits."""
+
+    columns: Floats
+    chosen: Ints
+    rules: tuple[TileRule, ...] = field(repr=False)
+
+
+def one_problem(shape: AttentionShape) -> Problems:
+    """A single problem as arrays of length one."""
+
+    def lone(value: int) -> Ints:
+        return np.array([value], np.int64)
+
+    return Problems(
+        batch=lone(shape.batch),
+        query_heads=lone(shape.kv_heads * shape.group),
+        kv_heads=lone(shape.kv_heads),
+        queries=lone(shape.queries),
+        keys=lone(shape.keys),
+        past=lone(shape.past),
+        window=lone(shape.window),
+        qk_dim=lone(shape.qk_dim),
+        v_dim=lone(shape.v_dim),
+    )
+
+
+def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWork) -> Bound:
+    """Columns of all problems. A problem that no tile rule holds for, or whose tile no SM holds, is -1 in `chosen`."""
+    launch = kernel.attention
+    assert launch is not None
+    rows = blank(len(problems))
+    _shape_columns(rows, problems, launch)
+    chosen = _tile_columns(rows, problems, kernel, launch, gpu)
+    _work_columns(rows, kernel, launch, gpu, work)
+    rows[:, AT["order"]] = ORDERS.index(launch.order)
+    rows[:, AT["exact_start"]] = launch.exact_start
+    rows[:, AT["mask_all"]] = launch.mask_all
+    rows[:, AT["splits"]] = 1.0
+    fits = chosen >= 0
+    rows[fits] = _scheduled(rows[fits], launch, gpu)
+    _write_columns(rows, kernel, gpu)
+    _combine_columns(rows, kernel, launch, gpu)
+    rows[:, AT["scanned"]] = rows[:, AT["batch"]] if launch.scans_batch else 0.0
+    return Bound(columns=rows, chosen=chosen, rules=tuple(launch.tiles))
+
+
+def _shape_columns(rows: Floats, problems: Problems, launch: AttentionLaunch) -> None:
+    group = problems.query_heads // problems.kv_heads
+    windowed = problems.window < problems.keys
+    packed = np.full(len(problems), launch.pack == "group")
+    if launch.pack == "single":
+        packed = (problems.queries == 1) & (group > 1) & (problems.window >= UNLIMITED)
+    given = {
+        "batch": problems.batch,
+        "heads": np.where(packed, problems.kv_heads, problems.query_heads),
+        "kv_heads": problems.kv_heads,
+        "query_heads": problems.query_heads,
+        "group": np.where(packed, group, 1),
+        "queries": problems.queries,
+        "keys": problems.keys,
+        "past": np.minimum(problems.past, 2 * problems.keys),
+        "window": np.where(windowed, problems.window, UNLIMITED),
+        "qk_dim": _padded(problems.qk_dim) if launch.pads_head else problems.qk_dim,
+        "v_dim": _padded(problems.v_dim) if launch.pads_head else problems.v_dim,
+    }
+    for name, values in given.items():
+        rows[:, AT[name]] = values
+
+
+def _padded(dims: Ints) -> Ints:
+    return (2 ** np.ceil(np.log2(dims))).astype(np.int64)
+
+
+def _tile_columns(rows: Floats, problems: Problems, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile) -> Ints:
+    """Fill in the tile of each problem; returns the position of its rule, -1 where none holds or none fits."""
+    chosen = np.full(len(problems), -1, np.int64)
+    tiled = rows[:, AT["queries"]] * rows[:, AT["group"]]
+    for position, rule in enumerate(launch.tiles):
+        if rule.architectures and gpu.architecture not in rule.architectures:
+            continue
+        if rule.data_types and kernel.data_types.products not in rule.data_types:
+            continue
+        free = (chosen == -1) & _within(problems.qk_dim, rule.head_dim) & _within(tiled, rule.rows)
+        free &= _within(problems.keys, rule.keys) & _masked(problems, rule)
+        for head in np.unique(np.stack([problems.qk_dim[free], problems.v_dim[free]]), axis=1).T:
+            here = free & (problems.qk_dim == head[0]) & (problems.v_dim == head[1])
+            slots = rule_ctas(rule, kernel, gpu, int(head[0]), int(head[1]))
+            chosen[here] = position if slots else -2
+            rows[here, AT["m"]], rows[here, AT["n"]], rows[here, AT["slots"]] = rule.m, rule.n, slots
+    return np.where(chosen == -2, -1, chosen)
+
+
+def rule_ctas(rule: TileRule, kernel: Kernel, gpu: GpuTile, qk_dim: int, v_dim: int) -> int:
+    """CTAs of a tile that an SM holds, 0 for none."""
+    resident = resident_ctas(
+        gpu,
+        threads=rule.threads,
+        registers_per_thread=rule.registers,
+        shared_bytes=sum(shared_parts(rule, kernel, qk_dim, v_dim).values()),
+    )
+    return min(rule.ctas, resident)
+
+
+def shared_parts(rule: TileRule, kernel: Kernel, qk_dim: int, v_dim: int) -> dict[str, int]:
+    """Shared memory of a CTA in bytes: Q, and `stages` tiles of K and of V, each as wide as is held at once."""
+    products, cache = DATA_TYPES[kernel.data_types.products], DATA_TYPES[kernel.data_types.cache]
+    width = min(1.0, rule.held) if rule.held else 1.0
+    return {
+        "Q": int(rule.m * qk_dim * products) if rule.q_shared else 0,
+        "K": int(rule.stages * rule.n * qk_dim * cache * width),
+        "V": int(rule.stages * rule.n * v_dim * cache * width),
+    }
+
+
+def _within(values: Ints | Floats, text: str) -> Bools:
+    low, high = bounds(text)
+    return np.asarray((values >= low) & (values <= high))
+
+
+def _masked(problems: Problems, rule: TileRule) -> Bools:
+    if not rule.masks:
+        return np.ones(len(problems), np.bool_)
+    window = problems.window < problems.keys
+    causal = ~window & (problems.past < problems.keys - 1) & (problems.queries > 1)
+    kinds = {"window": window, "causal": causal, "none": ~window & ~causal}
+    return np.asarray(np.any([kinds[mask] for mask in rule.masks], axis=0))
+
+
+def _work_columns(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, work: TileWork) -> None:
+    types = kernel.data_types
+    rates = gpu.tensor.get(launch.instructions.get(gpu.architecture, "mma"), {})
+
+    def cycles(pipes: tuple[int, int]) -> float:
+        return pipes[0] / gpu.exp_per_cycle + pipes[1] / gpu.fp32_per_cycle
+
+    hidden = HIDDEN[launch.overlap]
+    rows[:, AT["flop_per_cycle"]] = rates.get(types.products, 0)
+    rows[:, AT["score_cycles"]] = cycles(work.score) * hidden
+    rows[:, AT["row_cycles"]] = cycles(work.tile_row) * hidden
+    rows[:, AT["rescale_cycles"]] = cycles(work.tile_row_element) * hidden
+    rows[:, AT["q_bytes"]] = DATA_TYPES[types.products]
+    rows[:, AT["o_bytes"]] = DATA_TYPES[types.output]
+    rows[:, AT["load_bytes"]] = DATA_TYPES[types.cache]
+    rows[:, AT["convert"]] = types.cache != types.products
+
+
+def _scheduled(rows: Floats, launch: AttentionLaunch, gpu: GpuTile) -> Floats:
+    """The rows with splits and sections."""
+    rows = rows.copy()
+    split = launch.split
+    code = RULES.index(split.rule)
+    blocks = np.ceil(rows[:, AT["queries"]] * rows[:, AT["group"]] / rows[:, AT["m"]])
+    if launch.l2_sections:
+        rows[:, AT["section"]] = _sections(rows)
+    if code:
+        _fill_splits(rows, blocks, code, float(gpu.sms), *_numbers(split))
+    return rows
+
+
+def _sections(rows: Floats) -> Floats:
+    """Heads whose K and V stay in 32 MiB together: 1, 2, 4, 8 or 16 (FA3, tile_scheduler.hpp, varlen scheduler)."""
+    group = rows[:, AT["query_heads"]] / rows[:, AT["kv_heads"]]
+    shares = np.select([group <= 1, group <= 2, group <= 4, group <= 8], [1.0, 2.0, 4.0, 8.0], 16.0)
+    size = rows[:, AT["n"]] * (rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]]) * rows[:, AT["load_bytes"]]
+    fitting = np.floor(_SECTION_BYTES / shares / size)
+    tiles = np.ceil(rows[:, AT["keys"]] / rows[:, AT["n"]])
+    section = np.select([tiles * heads <= fitting for heads in (16, 8, 4, 2)], [16.0, 8.0, 4.0, 2.0], 1.0)
+    return np.asarray(np.minimum(section, rows[:, AT["heads"]]))
+
+
+def _numbers(split: Split) -> tuple[float, ...]:
+    return (
+        float(split.slots_per_sm),
+        float(split.limit),
+        float(split.least_tiles),
+        float(split.bound),
+        float(split.bound_batch),
+        float(split.batch_limit),
+        float(split.keys),
+        float(split.pages),
+        float(split.only_packed),
+    )
+
+
+_BATCH, _HEADS, _KV, _KEYS, _WINDOW = AT["batch"], AT["heads"], AT["kv_heads"], AT["keys"], AT["window"]
+_M, _N, _SPLITS, _SPLIT_TILES, _GROUP = AT["m"], AT["n"], AT["splits"], AT["split_tiles"], AT["group"]
+
+
+@compiled
+def _fill_splits(
+    rows: Floats,
+    blocks: Floats,
+    code: int,
+    sms: float,
+    slots: float,
+    limit: float,
+    least: float,
+    bound: float,
+    bound_batch: float,
+    batch_limit: float,
+    step: float,
+    page: float,
+    only_packed: float,
+) -> None:
+    """Write splits, and where the rule says so tiles of a split, by the rule with this code."""
+    for index in range(len(rows)):
+        row = rows[index]
+        if (only_packed > 0.0 and row[_GROUP] <= 1.0) or row[_BATCH] > batch_limit:
+            continue
+        seen = min(row[_KEYS], row[_WINDOW] + row[_M]) if row[_WINDOW] < row[_KEYS] else row[_KEYS]
+        tiles, heads, batch = ceil_div(seen, row[_N]), row[_HEADS], row[_BATCH]
+        if code == 1:
+            counted = ceil_div(row[_KEYS], step if step > 0.0 else row[_N])
+            row[_SPLITS] = efficient_splits(batch * heads * blocks[index], slots * sms, counted, limit, True)
+        elif code == 2:
+            wanted = bound if bound > 0.0 and batch <= bound_batch else 0.0
+            if wanted <= 0.0:
+                wanted = efficient_splits(heads * blocks[index], sms, tiles, limit, False) if tiles > least else 1.0
+            whole = ceil_div(row[_KEYS], row[_N])
+            row[_SPLITS] = dynamic_splits(blocks[index], heads, batch, whole, sms, wanted) if wanted > 1.0 else 1.0
+        elif code == 3:
+            keys = min(row[_KEYS], row[_WINDOW] + row[_M])
+            budget = float(int(slots * sms) // int(row[_KV]))
+            chunk = item_tiles(batch, blocks[index], keys, budget, 128.0, page)
+            row[_SPLITS] = ceil_div(keys, chunk) if chunk > 0.0 else 1.0
+        elif code == 4:
+            row[_SPLITS] = square_root_splits(row[_KEYS], batch, heads, slots * sms)
+        elif code == 5:
+            row[_SPLITS] = cluster_splits(seen, step, batch, heads * blocks[index], sms)
+        elif code == 6:
+            row[_SPLITS] = bounded_splits(seen, batch * heads * blocks[index], sms, limit)
+        elif code == 7:
+            row[_SPLITS] = limit if batch <= bound_batch / row[_KV] else 1.0
+        row[_SPLITS] = min(row[_SPLITS], max(tiles, 1.0)) if code != 7 else row[_SPLITS]
+
+
+def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
+    launch = kernel.write
+    if launch is None:
+        return
+    tokens = rows[:, AT["batch"]] * rows[:, AT["queries"]]
+    width = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]]
+    threads = np.clip(rows[:, AT["kv_heads"]] * rows[:, AT["qk_dim"]], 64, launch.most_threads)
+    moved = tokens * rows[:, AT["kv_heads"]] * width * (2.0 + DATA_TYPES[kernel.data_types.cache])
+    if launch.queries == "rewritten":
+        moved = moved + tokens * rows[:, AT["query_heads"]] * rows[:, AT["qk_dim"]] * (2.0 + rows[:, AT["q_bytes"]])
+    rows[:, AT["write_ctas"]] = np.ceil(tokens / launch.tokens)
+    rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
+    rows[:, AT["write_weight"]] = 1.0
+    rows[:, AT["write_bytes"]] = moved
+
+
+def _combine_columns(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile) -> None:
+    combine = kernel.combine
+    if combine is None:
+        return
+    outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
+    bounded = launch.split.bound > 0
+    present = rows[:, AT["splits"]] > 1
+    if combine.always:
+        present |= rows[:, AT["batch"]] <= (launch.split.bound_batch if bounded else 0)
+    rows[:, AT["combine_ctas"]] = np.where(present, np.ceil(outputs / combine.rows), 0.0)
+    rows[:, AT["combine_slots"]] = gpu.max_threads // 256

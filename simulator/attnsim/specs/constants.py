@@ -1,0 +1,56 @@
+"""The constants of a kernel on a GPU: what no data sheet says. One literal table: names, meanings, defaults, bounds.
+
+`attnsim calibrate` fits those that a kernel names; all others keep the value of the kernel's file, or the default here.
+Shares are of a data-sheet rate, times are seconds, rates bytes per second; `vector`, `rescale`, `mask` and `convert`
+multiply instruction counts that come from the cascade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constant:
+    """One constant: what it stands for, its value when nothing else is said, and the bounds of a fit."""
+
+    meaning: str
+    default: float
+    low: float
+    high: float
+
+
+def _row(meaning: str, default: float, low: float, high: float) -> Constant:
+    return Constant(meaning=meaning, default=default, low=low, high=high)
+
+
+CONSTANTS: Mapping[str, Constant] = {
+    "launch": _row("s from the replay of a graph to the first CTA and from the last to the end", 5e-6, 5e-7, 2.5e-5),
+    "spread": _row("s that the slowest of n CTAs in flight is late, by ln n", 2e-7, 1e-9, 2e-6),
+    "scan": _row("s that a scheduler on the GPU needs for 31 sequences of the batch", 0.0, 1e-9, 3e-6),
+    "cta": _row("s of a CTA beside its tiles: block table, set-up, epilogue", 1.5e-6, 1e-8, 1e-5),
+    "row": _row("bytes/s at which one CTA reads its rows of Q and writes those of O", 8e10, 5e9, 5e12),
+    "tensor": _row("share of the tensor-core rate that the products reach", 0.9, 0.3, 1.0),
+    "vector": _row("cycles of the softmax over those of its instructions at full rate", 1.0, 0.02, 20.0),
+    "rescale": _row("cycles of rescaling the output over those of its instructions at full rate", 1.0, 0.01, 30.0),
+    "tile": _row("s of a tile that nothing overlaps: synchronization, first use of loaded data", 5e-8, 1e-10, 3e-6),
+    "mask": _row("further cycles of a tile on the mask's edge, over those of its softmax", 0.5, 0.001, 12.0),
+    "convert": _row(
+        "cycles to convert K and V of a tile to the type of the products, per element and lane", 0.0, 0.001, 50.0
+    ),
+    "cap": _row("bytes/s of K and V that one CTA draws: bytes in flight over latency", 1.5e11, 5e9, 3e12),
+    "busy": _row("share of a CTA's time in which it holds the SM's pipes, so that others cannot", 1.0, 0.2, 1.0),
+    "dram": _row("share of the DRAM bandwidth that a launch reaches", 0.9, 0.3, 1.1),
+    "l2": _row("share of the L2 bandwidth that a launch reaches", 0.8, 0.05, 3.0),
+    "miss": _row("s of a CTA to wait for its first bytes from DRAM rather than L2", 0.0, 1e-9, 5e-6),
+    "warm": _row("share of the L2 up to which repeated runs find K and V in it", 0.7, 0.1, 1.5),
+    "exposed": _row("share of loads before the first product, and of products after the last load", 0.05, 0.001, 1.0),
+    "write": _row("s of a CTA of the launch that writes new K and V to the cache", 1.5e-6, 1e-9, 1e-5),
+    "write_rate": _row("bytes/s of the launch that writes new K and V", 2e12, 5e10, 3e13),
+    "combine": _row("s of the launch that combines splits", 2e-6, 1e-9, 1e-5),
+    "combine_split": _row("s of a CTA of that launch for each split", 1e-7, 1e-9, 3e-6),
+    "sag": _row("by how much time grows when the tensor cores are always busy and the clock has sunk", 0.0, 0.001, 1.5),
+    "sag_after": _row("s of load after which half of that is reached", 1e-3, 5e-6, 1e-1),
+}
+"""All constants, in the order of the vector that compiled functions take."""
