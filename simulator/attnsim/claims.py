@@ -10,7 +10,7 @@ import csv
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,9 @@ from attnsim.specs.library import shown_path, suggest
 from attnsim.specs.spec import problem_at
 
 NUMBERS = ("seq_len", "batch")
+EXTENTS = "extents."
+"""What the name of a rank follows in a column or a key that sets its size."""
+_MAPPINGS = ("set", "extents")
 _COLUMN = re.compile(r"\{(\w+)\}")
 
 Lookup = Callable[[RunRequest, str], float]
@@ -30,23 +33,27 @@ Lookup = Callable[[RunRequest, str], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One quantity of a claim: a metric of a run, its ratio to that of `over`, or its difference to that of `less`."""
+    """One quantity of a claim: a metric of a run alone, over that of `over`, less that of `less` or plus that of `plus`."""
 
     metric: str
     run: RunRequest
     over: RunRequest | None
     less: RunRequest | None
+    plus: RunRequest | None
     inverse: bool
 
     @property
     def runs(self) -> tuple[RunRequest, ...]:
         """The runs that must be simulated to know the term."""
-        return tuple(run for run in (self.run, self.over, self.less) if run is not None)
+        return tuple(run for run in (self.run, self.over, self.less, self.plus) if run is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One claimed value and the terms whose mean must give it; `where` tells it from the other points of its claim."""
+    """One claimed value and the terms whose mean must give it; `where` tells it from the other points of its claim.
+
+    series: what the rows of its series have in common; empty for a claim without series.
+    """
 
     claim: Claim
     kind: Kind
@@ -54,6 +61,7 @@ class Point:
     terms: tuple[Term, ...]
     value: float
     source: str
+    series: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +81,13 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether ours is within the claim's tolerance."""
+        """Whether ours is within the claim's tolerance for single points, if it has one."""
         return _within(self.point.claim.tolerance, self.ours - self.point.value, self.relative_error)
 
 
 def _within(tolerance: Tolerance, gap: float, relative_error: float) -> bool:
+    if tolerance.mean_relative is not None:
+        return True
     near = tolerance.relative is not None and abs(relative_error) <= tolerance.relative
     return near or (tolerance.absolute is not None and abs(gap) <= tolerance.absolute)
 
@@ -93,6 +103,8 @@ def _value(term: Term, lookup: Lookup) -> float:
     if term.over is not None:
         other = lookup(term.over, term.metric)
         return _ratio(term, other, value) if term.inverse else _ratio(term, value, other)
+    if term.plus is not None:
+        return value + lookup(term.plus, term.metric)
     return value - lookup(term.less, term.metric) if term.less is not None else value
 
 
@@ -137,7 +149,8 @@ def _row_points(claims: Claims, claim: Claim, position: int) -> list[Point]:
     path = Path(claims._origin.folder) / claim.data.file
     rows = _rows(path)
     columns = tuple(rows[0][1]) if rows else ()
-    wanted = {claim.data.value, *claim.data.run.values(), *claim.data.where, *_COLUMN.findall(claim.metric)}
+    wanted = {claim.data.value, *claim.data.run.values(), *claim.data.where, *claim.data.series}
+    wanted |= set(_COLUMN.findall(claim.metric))
     unknown = sorted(wanted - set(columns))
     if unknown:
         what = f"{shown_path(path)} has no column {unknown[0]!r}"
@@ -151,39 +164,56 @@ def _row_points(claims: Claims, claim: Claim, position: int) -> list[Point]:
 
 def _row_point(claims: Claims, claim: Claim, row: Mapping[str, str], place: Problem) -> Point:
     assert claim.data is not None
-    columns = claim.data.run or {key: key for key in RunRequest.model_fields if key in row}
-    settings = {key: _setting(key, row[column], place) for key, column in columns.items()}
+    columns = claim.data.run or {key: key for key in _run_keys(row)}
+    settings = {key: _setting(key, row[column], place) for key, column in columns.items() if row[column]}
     metric = _COLUMN.sub(lambda match: row[match[1]], claim.metric)
     term = _term(claims, claim, metric, settings)
     parts = [row[column] for column in _COLUMN.findall(claim.metric)]
     where = " ".join([_label(term.run, settings), *parts])
-    return _point(claims, claim, where, (term,), _number(row[claim.data.value], place), row.get("source", ""))
+    series = " ".join(row[column] for column in claim.data.series)
+    return _point(claims, claim, where, (term,), _number(row[claim.data.value], place), row.get("source", ""), series)
+
+
+def _run_keys(columns: Iterable[str]) -> list[str]:
+    """The columns that are named like a setting of a run, in the order of a command line."""
+    named = list(columns)
+    extents = [column for column in named if column.startswith(EXTENTS)]
+    return [*(key for key in RunRequest.model_fields if key in named), *extents]
 
 
 def _point(
-    claims: Claims, claim: Claim, where: str, terms: tuple[Term, ...], value: float | None, source: str
+    claims: Claims,
+    claim: Claim,
+    where: str,
+    terms: tuple[Term, ...],
+    value: float | None,
+    source: str,
+    series: str = "",
 ) -> Point:
     assert value is not None
     kind = claim.kind or claims.kind
     source = source or claim.source or claims.source
-    return Point(claim=claim, kind=kind, where=where, terms=terms, value=value, source=source)
+    return Point(claim=claim, kind=kind, where=where, terms=terms, value=value, source=source, series=series)
 
 
 def _term(claims: Claims, claim: Claim, metric: str, settings: Mapping[str, str | int | float]) -> Term:
     common = _merged(claims.run, _request(settings))
-    others = {name: getattr(claim, name) for name in ("over", "less")}
+    others = {name: getattr(claim, name) for name in ("over", "less", "plus")}
     return Term(
         metric=metric,
         run=_merged(_merged(claims.run, claim.run), _request(settings)),
         over=_merged(common, others["over"]) if others["over"] is not None else None,
         less=_merged(common, others["less"]) if others["less"] is not None else None,
+        plus=_merged(common, others["plus"]) if others["plus"] is not None else None,
         inverse=claim.inverse,
     )
 
 
 def _request(settings: Mapping[str, str | int | float]) -> RunRequest:
+    extents = {key.removeprefix(EXTENTS): value for key, value in settings.items() if key.startswith(EXTENTS)}
+    rest = {key: value for key, value in settings.items() if not key.startswith(EXTENTS)}
     try:
-        return RunRequest.model_validate(dict(settings))
+        return RunRequest.model_validate({**rest, **({"extents": extents} if extents else {})})
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(step) for step in problem["loc"])
@@ -192,14 +222,17 @@ def _request(settings: Mapping[str, str | int | float]) -> RunRequest:
 
 
 def _merged(first: RunRequest, second: RunRequest) -> RunRequest:
-    """`second` where it says something, else `first`; overrides of both, those of `second` last."""
+    """`second` where it says something, else `first`; overrides and extents of both, those of `second` last."""
     chosen = {name: getattr(second, name) for name in second.model_fields_set}
-    return first.model_copy(update={**chosen, "set": {**first.set, **second.set}})
+    both = {"set": {**first.set, **second.set}, "extents": {**first.extents, **second.extents}}
+    return first.model_copy(update={**chosen, **both})
 
 
 def _label(run: RunRequest, settings: Mapping[str, str | int | float]) -> str:
     """The settings in the order of a command line; a mapping or hardware that the claim names comes first."""
-    return " ".join(str(getattr(run, key)) for key in RunRequest.model_fields if key in settings and key != "set")
+    plain = [str(getattr(run, key)) for key in RunRequest.model_fields if key in settings and key not in _MAPPINGS]
+    ranks = [key.removeprefix(EXTENTS) for key in settings if key.startswith(EXTENTS)]
+    return " ".join([*plain, *(f"{rank}={run.extents[rank]}" for rank in ranks)])
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -226,7 +259,7 @@ def _taken(row: Mapping[str, str], where: Mapping[str, object]) -> bool:
 
 
 def _setting(key: str, text: str, place: Problem) -> str | int:
-    if key not in NUMBERS:
+    if key not in NUMBERS and not key.startswith(EXTENTS):
         return text
     if not text.isdigit():
         remedy = f"write {key} as digits, for example 16384"

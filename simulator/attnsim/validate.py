@@ -25,6 +25,16 @@ Track: TypeAlias = Callable[[Sequence[RunRequest]], Iterable[RunRequest]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesResult:
+    """One series of a claim: how far ours is from the source on average, without regard to signs."""
+
+    name: str
+    points: int
+    mean_error: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
     """A claim with its comparisons, at least one."""
 
@@ -33,8 +43,21 @@ class ClaimResult:
 
     @property
     def holds(self) -> bool:
-        """Whether every comparison is within tolerance."""
-        return all(comparison.holds for comparison in self.comparisons)
+        """Whether every comparison and every series is within tolerance."""
+        return all(c.holds for c in self.comparisons) and all(series.holds for series in self.series)
+
+    @property
+    def series(self) -> tuple[SeriesResult, ...]:
+        """The series of a claim about series, in the order of the data; none for other claims."""
+        if self.claim.tolerance.mean_relative is None:
+            return ()
+        names = dict.fromkeys(comparison.point.series for comparison in self.comparisons)
+        return tuple(self._series(name, self.claim.tolerance.mean_relative) for name in names)
+
+    def _series(self, name: str, most: float) -> SeriesResult:
+        errors = [abs(c.relative_error) for c in self.comparisons if c.point.series == name]
+        mean = sum(errors) / len(errors)
+        return SeriesResult(name=name, points=len(errors), mean_error=mean, holds=mean <= most)
 
     @property
     def worst(self) -> Comparison:
@@ -59,8 +82,9 @@ class Validation:
 def validate(name: str, *, sample: int | None = None, track: Track = iter) -> Validation:
     """Simulate what the claims of a dataset (by name or path) are about, and compare.
 
-    `sample` limits each claim to so many points, spread evenly; claims about means need all of their runs and are left
-    out then. Raises AttnSimError for claims that cannot be read, and for runs that cannot be made.
+    `sample` limits each claim to so many points, spread evenly. Claims about means, be it of runs or of the errors of a
+    series, need all of their runs and are left out then. Raises AttnSimError for claims that cannot be read, and for
+    runs that cannot be made.
     """
     claims = load_claims(name)
     points = _sampled(points_of(claims), sample)
@@ -87,8 +111,9 @@ def judge(claims: Claims, points: Sequence[Point], measured: Mapping[str, JsonOb
 def _sampled(points: tuple[Point, ...], sample: int | None) -> tuple[Point, ...]:
     if sample is None:
         return points
-    names = dict.fromkeys(point.claim.name for point in points)
-    groups = [tuple(p for p in points if p.claim.name == name and not p.claim.mean) for name in names]
+    single = [point for point in points if not point.claim.mean and point.claim.tolerance.mean_relative is None]
+    names = dict.fromkeys(point.claim.name for point in single)
+    groups = [tuple(p for p in single if p.claim.name == name) for name in names]
     return tuple(point for group in groups for point in evenly(group, sample))
 
 
@@ -123,6 +148,7 @@ def request_of(run: RunRequest) -> Request:
         scope=run.scope or "attention",
         seq_len=run.seq_len,
         batch=run.batch,
+        extents=dict(sorted(run.extents.items())),
         overrides=tuple(f"{path}={value}" for path, value in run.set.items()),
         fill_drain=run.fill_drain,
         register_files=run.register_file_energy,

@@ -8,7 +8,7 @@ from attnsim.claims import Comparison
 from attnsim.cli.tables import render, table
 from attnsim.results import JsonObject
 from attnsim.specs.claims import Tolerance
-from attnsim.validate import ClaimResult, Validation
+from attnsim.validate import ClaimResult, SeriesResult, Validation
 
 HEADINGS = ("claim", "points", "published", "ours", "error", "allowed", "verdict", "worst at")
 LEFT = ("claim", "verdict", "worst at", "at")
@@ -29,7 +29,17 @@ def validation_table(validation: Validation, *, every_point: bool) -> str:
 
 def _claim_row(result: ClaimResult) -> list[str]:
     count = str(len(result.comparisons))
+    if result.series:
+        return _series_row(result, count)
     return [result.claim.name, count, *_numbers(result.worst), _verdict(result.holds), result.worst.point.where]
+
+
+def _series_row(result: ClaimResult, count: str) -> list[str]:
+    """Of a claim about series the worst one, with the mean of its errors."""
+    worst = max(result.series, key=lambda series: series.mean_error)
+    error = f"{worst.mean_error * 100:.2g} %"
+    limit = allowed(result.claim.tolerance)
+    return [result.claim.name, count, "", "", error, limit, _verdict(result.holds), worst.name]
 
 
 def _point_row(result: ClaimResult, comparison: Comparison) -> list[str]:
@@ -68,9 +78,11 @@ def signed_percent(error: float) -> str:
 
 
 def allowed(tolerance: Tolerance) -> str:
-    """A tolerance as text: `0.1 %`, or an absolute one as it is."""
+    """A tolerance as text: `0.1 %`, `8 % on average` of a series, or an absolute one as it is."""
     parts = [f"{tolerance.relative * 100:g} %"] if tolerance.relative is not None else []
     parts += [f"{tolerance.absolute:g}" if tolerance.absolute else "none"] if tolerance.absolute is not None else []
+    if tolerance.mean_relative is not None:
+        parts.append(f"{tolerance.mean_relative * 100:g} % on average")
     return " or ".join(parts)
 
 
@@ -97,8 +109,14 @@ def _claim_json(result: ClaimResult) -> JsonObject:
         "holds": result.holds,
         "worst": _point_json(result.worst),
         "points": [_point_json(comparison) for comparison in result.comparisons],
+        **({"series": [_series_json(series) for series in result.series]} if result.series else {}),
         **({"notes": claim.notes} if claim.notes else {}),
     }
+
+
+def _series_json(series: SeriesResult) -> JsonObject:
+    mean = series.mean_error if math.isfinite(series.mean_error) else None
+    return {"series": series.name, "points": series.points, "mean_error": mean, "holds": series.holds}
 
 
 def _point_json(comparison: Comparison) -> JsonObject:

@@ -26,7 +26,8 @@ Setting = str | int | float
 class RunRequest(Spec):
     """A run by its inputs, as the command line names them; what is left out keeps its default.
 
-    `set` holds overrides by path, such as `hardware.clock: 1 GHz`.
+    `extents` gives sizes of ranks, which win over the model's. `set` holds overrides by path, such as
+    `hardware.clock: 1 GHz`.
     """
 
     model: Text | None = None
@@ -38,6 +39,7 @@ class RunRequest(Spec):
     batch: PositiveInt | None = None
     fill_drain: Literal["ideal", "modeled"] | None = None
     register_file_energy: Literal["artifact", "full"] | None = None
+    extents: dict[str, PositiveInt] = Field(default_factory=dict)
     set: dict[str, Setting] = Field(default_factory=dict)
 
 
@@ -45,7 +47,9 @@ class Rows(Spec):
     """Rows of a CSV file beside the claim file, one run each.
 
     value: the column to compare with, in the SI unit of the metric.
-    run: key of the run -> the column that holds it; if left out, every column named like one (model ...).
+    run: key of the run -> the column that holds it; if left out, every column named like one (model, extents.M ...).
+    An empty field leaves its key as it is.
+    series: columns; rows that agree in all of them make one series, as a curve of a figure does.
     where: column -> the only value (or values) to take, so that one file can serve several claims.
     A column `source`, if there is one, says where each value comes from.
     """
@@ -53,15 +57,18 @@ class Rows(Spec):
     file: Text
     value: Text = "value"
     run: dict[str, Text] = Field(default_factory=dict)
+    series: list[Text] = Field(default_factory=list)
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict)
 
 
 class Tolerance(Spec):
     """How far ours may be from the source: `relative` to the source's value, `absolute` in the metric's unit; either
-    suffices when both are given."""
+    suffices when both are given. `mean_relative` is for whole series: the mean of the relative errors, without their
+    signs, over the points of each series; single points are then not judged."""
 
     relative: NonNegativeFloat | None = None
     absolute: NonNegativeFloat | None = None
+    mean_relative: NonNegativeFloat | None = None
 
 
 class Claim(Spec):
@@ -73,6 +80,7 @@ class Claim(Spec):
     over: a second run; the claim is then about a ratio, `metric of run / metric of over`, or the inverse when `inverse`
     is true (a speedup is the latency of `over` divided by the latency of `run`).
     less: a second run whose metric is taken off that of `run`; a layer less its attention is its linear parts.
+    plus: a second run whose metric is added to that of `run`; a step of training is a forward and a backward kernel.
     vary: run key -> values; with `mean`, the claim is about the arithmetic mean over all their combinations.
     """
 
@@ -84,6 +92,7 @@ class Claim(Spec):
     run: RunRequest = Field(default_factory=RunRequest)
     over: RunRequest | None = None
     less: RunRequest | None = None
+    plus: RunRequest | None = None
     inverse: bool = False
     vary: dict[str, list[Setting]] = Field(default_factory=dict)
     mean: bool = False
@@ -129,12 +138,27 @@ def _problems(claim: Claim, counts: Counter[str], folder: Path) -> list[tuple[st
     if (claim.value is None) == (claim.data is None):
         amount = "no value" if claim.value is None else "both `value` and `data`"
         found.append(("value", f"has {amount}", "give `value`, or `data` with a file and a column"))
-    if claim.tolerance.relative is None and claim.tolerance.absolute is None:
-        found.append(("tolerance", "is empty", "write for example {relative: 1e-3}"))
-    if claim.less is not None and claim.over is not None:
-        found.append(("less", "stands beside `over`", "a claim is about a ratio or about a difference, not both"))
+    seconds = [key for key in ("over", "less", "plus") if getattr(claim, key) is not None]
+    if len(seconds) > 1:
+        what = f"stands beside `{seconds[0]}`"
+        found.append((seconds[1], what, "a claim is about a ratio, a difference or a sum, not two of them"))
     if claim.data is not None and claim.mean:
         found.append(("mean", "stands beside `data`", "a mean is over `vary` and has one `value`"))
     if claim.data is not None and not (folder / claim.data.file).is_file():
         found.append(("data.file", f"there is no file {claim.data.file!r}", "it lies beside the claim file"))
-    return found
+    return [*found, *_tolerance_problems(claim)]
+
+
+def _tolerance_problems(claim: Claim) -> list[tuple[str, str, str]]:
+    tolerance = claim.tolerance
+    single = tolerance.relative is not None or tolerance.absolute is not None
+    if not single and tolerance.mean_relative is None:
+        return [("tolerance", "is empty", "write for example {relative: 1e-3}")]
+    if tolerance.mean_relative is None:
+        return []
+    if single:
+        what = "judges single points and their mean"
+        return [("tolerance", what, "give `mean_relative`, or `relative` and `absolute`")]
+    if claim.data is None:
+        return [("tolerance.mean_relative", "has no series", "give `data`, or `relative`")]
+    return []

@@ -53,6 +53,26 @@ def test_a_claim_file_is_read(tmp_path: Path) -> None:
         ("    value: 2\n", "", ":6: claims.0.value: has no value; give `value`, or `data`"),
         ("    value: 2\n", "    value: 2\n    data: {file: points.csv, value: x}\n", "has both `value` and `data`"),
         ("name: points", "name: speedup", ":6: claims.0.name: the name 'speedup' is used 2 times; give each its own"),
+        (
+            "{relative: 1e-2}",
+            "{mean_relative: 0.1}",
+            ":13: claims.0.tolerance.mean_relative: has no series; give `data`",
+        ),
+        (
+            "inverse: true",
+            "less: {mapping: flat}",
+            ":11: claims.0.less: stands beside `over`; a claim is about a ratio",
+        ),
+        (
+            "inverse: true",
+            "plus: {mapping: flat}",
+            ":11: claims.0.plus: stands beside `over`; a claim is about a ratio",
+        ),
+        (
+            "{absolute: 0.01}",
+            "{mean_relative: 0.1, relative: 1}",
+            ":18: claims.1.tolerance: judges single points and their mean; give `mean_relative`, or",
+        ),
         ("{absolute: 0.01}", "{}", ":18: claims.1.tolerance: is empty; write for example {relative: 1e-3}"),
         ("points.csv", "point.csv", ":17: claims.1.data.file: there is no file 'point.csv'; it lies beside the claim"),
         (

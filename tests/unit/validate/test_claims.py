@@ -44,6 +44,23 @@ def test_the_second_run_of_a_row_keeps_its_settings_but_for_those_it_names(tmp_p
     assert found[1].terms[0].over == RunRequest(model="xlm", mapping="flat", seq_len=4096, batch=64)
 
 
+def test_columns_of_extents_set_ranks_and_an_empty_field_sets_nothing(tmp_path: Path) -> None:
+    rows = "mapping,extents.M,extents.E,value\nflat,1024,64,2.0\n,512,,3.0\n"
+    claim = "run: {extents: {E: 32, B: 2}, mapping: binding}, data: {file: points.csv}, tolerance: {relative: 1}"
+    first, second = points(tmp_path, claim, rows)
+    assert [(p.where, p.terms[0].run.mapping) for p in (first, second)] == [
+        ("flat M=1024 E=64", "flat"),
+        ("M=512", "binding"),
+    ]
+    assert first.terms[0].run.extents == {"E": 64, "B": 2, "M": 1024}
+    assert second.terms[0].run.extents == {"E": 32, "B": 2, "M": 512}
+
+
+def test_rows_that_agree_in_the_columns_of_series_are_one_series(tmp_path: Path) -> None:
+    data = "data: {file: points.csv, series: [model, mapping]}, tolerance: {mean_relative: 0.1}"
+    assert [p.series for p in points(tmp_path, data)] == ["bert flat", "xlm binding"]
+
+
 def test_a_column_in_the_metric_stands_for_what_the_row_says(tmp_path: Path) -> None:
     rows = "model,einsum,value\nbert,QK,0.5\n"
     claim = "data: {file: points.csv}, tolerance: {relative: 1e-3}"
@@ -62,11 +79,14 @@ def test_a_column_in_the_metric_stands_for_what_the_row_says(tmp_path: Path) -> 
         ("run: {mapping: binding}, over: {mapping: flat}, value: 2", 2 / 6),
         ("run: {mapping: binding}, over: {mapping: flat}, inverse: true, value: 2", 6 / 2),
         ("run: {mapping: flat}, less: {mapping: binding}, value: 2", 6 - 2),
+        ("run: {mapping: flat}, plus: {mapping: binding}, value: 2", 6 + 2),
         ("vary: {mapping: [flat, binding]}, mean: true, value: 2", (6 + 2) / 2),
         ("over: {mapping: flat}, vary: {mapping: [binding, flat]}, mean: true, value: 2", (2 / 6 + 6 / 6) / 2),
     ],
 )
-def test_ours_is_a_value_a_ratio_a_difference_or_a_mean_of_ratios(claim: str, ours: float, tmp_path: Path) -> None:
+def test_ours_is_a_value_a_ratio_a_difference_a_sum_or_a_mean_of_ratios(
+    claim: str, ours: float, tmp_path: Path
+) -> None:
     (point,) = points(tmp_path, f"{claim}, tolerance: {{relative: 1e-3}}")
     assert compare(point, latency_by_mapping).ours == pytest.approx(ours, rel=1e-12)
 
@@ -101,6 +121,9 @@ def test_a_comparison_holds_within_either_tolerance(
     ("data", "rows", "message"),
     [
         ("{file: points.csv, value: valu}", ROWS, ":6: claims.0.data: "),
+        ("{file: points.csv, series: [modle]}", ROWS, "no column 'modle'; did you mean model?"),
+        ("{file: points.csv}", "extents.M,value\n4K,1\n", ":2: '4K' is not a whole number; write extents.M as digits"),
+        ("{file: points.csv}", "extents.M,value\n0,1\n", "run.extents.M: input should be greater than 0"),
         ("{file: points.csv, value: valu}", ROWS, "no column 'valu'; did you mean value?"),
         ("{file: points.csv, where: {model: gpt}}", ROWS, "claims.0.data.where: no row of"),
         ("{file: points.csv}", ROWS.replace("3.0", "three"), "points.csv:3: 'three' is not a number"),

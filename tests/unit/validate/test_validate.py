@@ -61,6 +61,24 @@ def test_each_run_is_simulated_once_however_many_claims_share_it(tmp_path: Path)
     assert counts == [1]
 
 
+@pytest.mark.parametrize(("most", "verdicts"), [(0.2, [False, True]), (0.4, [True, True])])
+def test_a_series_holds_by_the_mean_of_its_errors_without_signs(
+    most: float, verdicts: list[bool], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = latency_s("flat")
+    rows = [("a", ours / 1.5), ("a", ours / 0.9), ("b", ours)]  # errors of +50 %, -10 % and none
+    text = "".join(f"{figure},flat,{value!r}\n" for figure, value in rows)
+    (tmp_path / "points.csv").write_text("figure,mapping,value\n" + text, encoding="utf-8")
+    data = f"data: {{file: points.csv, series: [figure]}}, tolerance: {{mean_relative: {most}}}"
+    path = written(tmp_path, f"metric: latency_s, {data}")
+    (result,) = validate(path).results
+    assert [(s.name, s.points, s.holds) for s in result.series] == [("a", 2, verdicts[0]), ("b", 1, verdicts[1])]
+    assert [s.mean_error for s in result.series] == pytest.approx([0.3, 0])
+    assert main(["validate", path]) == (0 if all(verdicts) else 1)
+    assert f"30 %  {most * 100:g} % on average" in capsys.readouterr().out
+    assert validate(path, sample=1).left_out == ("c0",)
+
+
 def test_a_sample_leaves_out_claims_about_means_and_says_so(tmp_path: Path) -> None:
     mean = "metric: latency_s, vary: {mapping: [flat, binding]}, mean: true, value: 1, tolerance: {relative: 1}"
     one = "metric: latency_s, run: {mapping: flat}, value: 1, tolerance: {relative: 1}"
