@@ -33,7 +33,7 @@ Lookup = Callable[[RunRequest, str], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """One quantity of a claim: a metric of a run alone, over that of `over`, less that of `less` or plus that of `plus`."""
+    """One quantity of a claim: a metric of a run, over that of `over`, less that of `less`, or plus that of `plus`."""
 
     metric: str
     run: RunRequest
