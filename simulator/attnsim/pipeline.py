@@ -50,6 +50,7 @@ class Request:
     overrides: tuple[str, ...] = ()
     fill_drain: str | None = None
     register_files: str | None = None
+    calibration: str | None = None
     engine: str = "fast"
 
 
@@ -145,7 +146,9 @@ def make_plan(request: Request) -> Plan:
         hardware=hardware,
         mappings=mappings,
         assumptions=Assumptions(
-            fill_drain=request.fill_drain or default_fill, register_files=request.register_files or default_files
+            fill_drain=request.fill_drain or default_fill,
+            register_files=request.register_files or default_files,
+            calibration=request.calibration,
         ),
         files=files,
     )

@@ -16,10 +16,14 @@ from attnsim.workload import Step, Workload
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """Switches. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`."""
+    """Switches. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`.
+
+    calibration: path of a file with the constants of a kernel, instead of the shipped ones.
+    """
 
     fill_drain: str = "ideal"
     register_files: str = "full"
+    calibration: str | None = None
 
 
 class Bound:

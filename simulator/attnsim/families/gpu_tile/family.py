@@ -30,11 +30,11 @@ class GpuTileFamily:
     delays: frozenset[str] = frozenset({"launch"})
 
     def bind(
-        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
     ) -> BoundWorkload | Infeasible:
         """Bind a workload; `mappings` is keyed by step name."""
         assert isinstance(hardware, GpuTile)
-        return bind(workload, hardware, _kernels(mappings, hardware))
+        return bind(workload, hardware, _kernels(mappings, hardware), assumptions.calibration)
 
     def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
         """A phase for each launch."""

@@ -1,0 +1,207 @@
+"""A fused attention step on a GPU: cascade x kernel x constants -> launches, or why no tile fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from attnsim.errors import MappingError
+from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
+from attnsim.families.gpu_tile.fused import (
+    AttentionShape,
+    TileWork,
+    attention_ranks,
+    attention_shape,
+    tile_work,
+)
+from attnsim.families.gpu_tile.launch import Activity, Launch
+from attnsim.families.gpu_tile.occupancy import too_large
+from attnsim.families.gpu_tile.plan import (
+    BEFORE,
+    COUNT,
+    DRAM_MOVED,
+    GROUPED,
+    L2_MOVED,
+    PLAN_SIZE,
+    REPEATS,
+    TILES,
+    combined_bytes,
+    plan,
+    write_cta_seconds,
+)
+from attnsim.families.gpu_tile.problems import bind_problems, one_problem, shared_parts
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.kernel import AttentionLaunch, Kernel, TileRule
+from attnsim.specs.ranges import bounds
+from attnsim.specs.spec import problem_at
+from attnsim.workload import Step
+
+_PS = 1e12
+
+
+def gpu_numbers(gpu: GpuTile) -> Floats:
+    """The GPU as compiled functions take it: SMs, clock, L2 bytes, L2 and DRAM bytes per second."""
+    return np.array(
+        [
+            gpu.sms,
+            gpu.clock_hz,
+            gpu.l2.capacity_bytes,
+            gpu.l2.bandwidth_bytes_per_s,
+            gpu.dram.bandwidth_bytes_per_s,
+        ]
+    )
+
+
+def require_types(kernel: Kernel, gpu: GpuTile) -> None:
+    """Raise MappingError if the GPU's instructions cannot multiply the kernel's data type, or the kernel knows no
+    instructions of the GPU's architecture."""
+    launch = kernel.attention
+    assert launch is not None
+    name = launch.instructions.get(gpu.architecture)
+    if name is None:
+        what = f"{kernel.name} does not run on {gpu.name} ({gpu.architecture})"
+        raise MappingError(problem_at(kernel, "launches", what, f"it runs on {', '.join(launch.instructions)}"))
+    if kernel.data_types.products not in gpu.tensor.get(name, {}):
+        known = sorted({kind for rates in gpu.tensor.values() for kind in rates})
+        what = f"{gpu.name} has no {name} for {kernel.data_types.products}"
+        raise MappingError(problem_at(kernel, "data_types.products", what, f"it multiplies {', '.join(known)}"))
+
+
+def attention_launches(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats) -> tuple[Launch, ...] | Infeasible:
+    """Launches of a fused attention step, in order. Raises MappingError for a cascade that is no fused attention."""
+    require_types(kernel, gpu)
+    ranks = attention_ranks(step.cascade)
+    shape = attention_shape(step.cascade, ranks, step.extents)
+    work = tile_work(step.cascade, ranks)
+    bound = bind_problems(one_problem(shape), kernel, gpu, work)
+    if bound.chosen[0] < 0:
+        return misfit(kernel, gpu, shape)
+    row = bound.columns[0]
+    launches = [_attention(step, kernel, gpu, constants, shape, work, row)]
+    if row[AT["write_ctas"]]:
+        before = launches[0].before_s
+        launches[0] = replace(launches[0], before_s=0.0)
+        launches.insert(0, replace(_write(step, kernel, gpu, constants, row), before_s=before))
+    if row[AT["combine_ctas"]]:
+        launches.append(_combine(step, kernel, gpu, constants, row))
+    return tuple(launches)
+
+
+def _attention(
+    step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, shape: AttentionShape, work: TileWork, row: Floats
+) -> Launch:
+    launch = kernel.attention
+    assert launch is not None
+    order, planned = planned_ctas(row, constants, gpu)
+    tiles = planned[TILES] * row[AT["heads"]] * row[AT["batch"]]
+    scores = tiles * row[AT["m"]] * row[AT["n"]]
+    tile_rows = tiles * row[AT["m"]]
+    width = row[AT["qk_dim"]] + row[AT["v_dim"]]
+    return Launch(
+        step=step.name,
+        name=launch.name,
+        works_s=order[: int(planned[COUNT])] / _PS,
+        repeats=int(planned[REPEATS]),
+        grouped=bool(planned[GROUPED]),
+        slots=int(row[AT["slots"]]),
+        share=min(row[AT["slots"]], 1.0 / constants[CONSTANT["busy"]]),
+        activity=Activity(
+            tensor_flops={kernel.data_types.products: 2.0 * scores * width},
+            fp32_ops=scores * work.score[1]
+            + tile_rows * (work.tile_row[1] + row[AT["v_dim"]] * work.tile_row_element[1]),
+            mufu_ops=scores * work.score[0] + tile_rows * work.tile_row[0],
+            shared_bytes=2.0 * tiles * row[AT["n"]] * width * row[AT["load_bytes"]],
+            l2_bytes=planned[L2_MOVED],
+            dram_bytes=planned[DRAM_MOVED],
+            useful_flops=2.0 * visible_pairs(shape) * (shape.qk_dim + shape.v_dim),
+        ),
+        l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
+        dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
+        exposed=constants[CONSTANT["exposed"]],
+        before_s=planned[BEFORE],
+        einsums=tuple(einsum.name for einsum in step.cascade.einsums),
+    )
+
+
+def planned_ctas(row: Floats, constants: Floats, gpu: GpuTile) -> tuple[Floats, Floats]:
+    """(works of one copy of the grid in picoseconds, the numbers of `plan`) of a problem."""
+    blocks = int(-(-row[AT["queries"]] * row[AT["group"]] // row[AT["m"]]) * row[AT["splits"]])
+    order = np.zeros(blocks * max(1, int(row[AT["section"]])))
+    planned = np.zeros(PLAN_SIZE)
+    scratch, marks = np.zeros((3 + int(row[AT["slots"]]), gpu.sms)), np.zeros((3, gpu.sms), np.int64)
+    plan(row, constants, gpu_numbers(gpu), np.zeros(blocks), order, scratch, marks, planned)
+    return order, planned
+
+
+def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Floats) -> Launch:
+    launch = kernel.write
+    assert launch is not None
+    moved = row[AT["write_bytes"]]
+    return Launch(
+        step=step.name,
+        name=launch.name,
+        works_s=np.full(1, write_cta_seconds(row, constants, float(gpu.sms))),
+        repeats=int(row[AT["write_ctas"]]),
+        slots=int(row[AT["write_slots"]]),
+        share=row[AT["write_slots"]],
+        activity=Activity(dram_bytes=moved),
+        l2_bytes_per_s=constants[CONSTANT["write_rate"]],
+        dram_bytes_per_s=constants[CONSTANT["write_rate"]],
+    )
+
+
+def _combine(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Floats) -> Launch:
+    launch = kernel.combine
+    assert launch is not None
+    return Launch(
+        step=step.name,
+        name=launch.name,
+        works_s=np.full(1, constants[CONSTANT["combine_split"]] * row[AT["splits"]]),
+        repeats=int(row[AT["combine_ctas"]]),
+        slots=int(row[AT["combine_slots"]]),
+        share=row[AT["combine_slots"]],
+        activity=Activity(l2_bytes=combined_bytes(row)),
+        l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
+        dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
+        before_s=constants[CONSTANT["combine"]],
+    )
+
+
+def visible_pairs(shape: AttentionShape) -> float:
+    """Pairs of a query and a key that it sees, over all heads and sequences."""
+    query = np.arange(shape.queries, dtype=np.float64)
+    high = np.minimum(shape.keys, query + shape.past + 1)
+    low = np.maximum(0, query + shape.past - shape.window + 1)
+    return float(np.maximum(high - low, 0).sum()) * shape.batch * shape.kv_heads * shape.group
+
+
+def misfit(kernel: Kernel, gpu: GpuTile, shape: AttentionShape) -> Infeasible:
+    """Why no tile of a kernel takes a problem: what its nearest tile would need with this head dimension."""
+    launch = kernel.attention
+    assert launch is not None
+    rule = _nearest_rule(launch, kernel, gpu, shape.qk_dim)
+    parts = shared_parts(rule, kernel, shape.qk_dim, shape.v_dim)
+    accumulators = (rule.m * shape.v_dim + rule.m * rule.n) // rule.threads
+    largest = max((rule_.head_dim for rule_ in launch.tiles), key=lambda text: bounds(text)[1])
+    lever = f"use a head dimension in {largest}, another kernel, or add a tile for {shape.qk_dim} to {kernel.name}"
+    return too_large(
+        gpu,
+        kernel.name,
+        launch.name,
+        registers_per_thread=max(rule.registers, accumulators + 32),
+        parts=parts,
+        lever=lever,
+    )
+
+
+def _nearest_rule(launch: AttentionLaunch, kernel: Kernel, gpu: GpuTile, head_dim: int) -> TileRule:
+    """The rule whose head dimensions come nearest, among those for this GPU and data type if there are any."""
+    usable = [
+        rule
+        for rule in launch.tiles
+        if (not rule.architectures or gpu.architecture in rule.architectures)
+        and (not rule.data_types or kernel.data_types.products in rule.data_types)
+    ]
+    return min(usable or launch.tiles, key=lambda rule: abs(min(bounds(rule.head_dim)[1], 1e9) - head_dim))

@@ -1,0 +1,80 @@
+"""Which constants a kernel runs with on a GPU: those fitted there, those of the nearest GPU, or the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from attnsim.families.gpu_tile.columns import Floats
+from attnsim.specs.calibration import (
+    Calibration,
+    calibrated_gpus,
+    calibration_path,
+    load_calibration,
+    nearest,
+)
+from attnsim.specs.constants import CONSTANTS
+from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.kernel import Kernel
+
+_IN_CYCLES = ("cta", "tile", "write", "combine_split", "scan", "spread")
+"""Times of what an SM does: they shrink as its clock rises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A vector of constants and the calibration that it comes from; None: nobody calibrated the kernel."""
+
+    values: Floats
+    calibration: Calibration | None
+    transferred: bool = False
+
+
+def default_values(kernel: Kernel) -> Floats:
+    """Defaults of all constants under the values that are the kernel's own."""
+    return np.array([kernel.constants.fixed.get(name, row.default) for name, row in CONSTANTS.items()])
+
+
+def with_constants(values: Floats, constants: dict[str, float]) -> Floats:
+    """The vector with some constants replaced."""
+    made = values.copy()
+    for position, name in enumerate(CONSTANTS):
+        made[position] = constants.get(name, made[position])
+    return made
+
+
+def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None) -> Chosen:
+    """Constants of a kernel on a GPU: from `file`, shipped for this GPU, transferred from the nearest, or the defaults.
+
+    Times that an SM's clock sets are scaled with it when they come from another GPU. Raises SpecError for a file of
+    another kernel.
+    """
+    values = default_values(kernel)
+    if file is not None:
+        own = load_calibration(Path(file), kernel=kernel.name)
+        return Chosen(values=with_constants(values, own.constants), calibration=own)
+    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(kernel.name)]
+    name = nearest(gpu.name, gpu.architecture, known)
+    if name is None:
+        return Chosen(values=values, calibration=None)
+    found = load_calibration(calibration_path(name, kernel.name), kernel=kernel.name)
+    constants = found.constants if name == gpu.name else _scaled(found.constants, _hardware(name), gpu)
+    return Chosen(values=with_constants(values, constants), calibration=found, transferred=name != gpu.name)
+
+
+def _scaled(constants: dict[str, float], source: GpuTile, gpu: GpuTile) -> dict[str, float]:
+    """Constants of one GPU for another one."""
+    faster = gpu.clock_hz / source.clock_hz
+    return {name: value / faster if name in _IN_CYCLES else value for name, value in constants.items()}
+
+
+@cache
+def _hardware(name: str) -> GpuTile:
+    from attnsim.specs.hardware import load_hardware
+
+    gpu = load_hardware(name)
+    assert isinstance(gpu, GpuTile)
+    return gpu

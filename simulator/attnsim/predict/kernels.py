@@ -1,0 +1,47 @@
+"""Which kernel a row of a table stands for: by its name, or by the framework and kernel source that timed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from attnsim.specs.kernel import Kernel, MeasuredRows
+from attnsim.specs.library import shipped_files
+from attnsim.specs.mapping import load_mapping
+from attnsim.specs.ranges import bounds
+
+Key = tuple[str, str, str, str, str]
+"""framework, kernel_source, phase, attn_dtype, kv_cache_dtype of a row."""
+
+
+@cache
+def gpu_kernels() -> dict[str, Kernel]:
+    """All shipped kernels of GPUs by name."""
+    found = {
+        name: load_mapping(name) for name, path in shipped_files("mapping").items() if _is_kernel(path.parent.name)
+    }
+    return {name: kernel for name, kernel in found.items() if isinstance(kernel, Kernel)}
+
+
+def _is_kernel(folder: str) -> bool:
+    return folder == "gpu_tile"
+
+
+@cache
+def candidates(key: Key, gpu: str) -> tuple[tuple[str, float, float], ...]:
+    """(kernel, smallest and largest group) of the kernels that a row's key may stand for on a GPU."""
+    return tuple(
+        (kernel.name, *bounds(rows.group)) for kernel in gpu_kernels().values() for rows in _matching(kernel, key, gpu)
+    )
+
+
+def _matching(kernel: Kernel, key: Key, gpu: str) -> Iterator[MeasuredRows]:
+    for rows in kernel.measured:
+        named = (rows.framework, rows.kernel_source, rows.phase, rows.attn_dtype, rows.kv_cache_dtype)
+        if named == key and (not rows.gpus or gpu in rows.gpus):
+            yield rows
+
+
+def kernel_of(key: Key, gpu: str, group: float) -> str | None:
+    """The kernel that a row stands for, or None."""
+    return next((name for name, low, high in candidates(key, gpu) if low <= group <= high), None)

@@ -1,0 +1,201 @@
+"""A table of shapes to predictions: rows are grouped by GPU and kernel, and each group is run in bulk.
+
+Columns as in the measured package (docs/gpu.md lists them with their defaults) -> predicted_ms, bottleneck,
+expected_error and reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from attnsim.errors import AttnSimError
+from attnsim.families.gpu_tile.attention import gpu_numbers, require_types
+from attnsim.families.gpu_tile.bulk import PARTS, run_bulk
+from attnsim.families.gpu_tile.columns import Floats
+from attnsim.families.gpu_tile.constants import Chosen, choose_constants
+from attnsim.families.gpu_tile.fused import UNLIMITED, TileWork, attention_ranks, tile_work
+from attnsim.families.gpu_tile.problems import Bound, Problems, bind_problems
+from attnsim.predict.columns import normalized
+from attnsim.predict.kernels import gpu_kernels, kernel_of
+from attnsim.specs.calibration import Tick
+from attnsim.specs.cascade import load_cascade
+from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.hardware import load_hardware
+from attnsim.specs.kernel import Kernel
+
+Strings = npt.NDArray[np.object_]
+_SHORT_S = 60e-6
+_MS_PER_S = 1e3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What becomes of rows: milliseconds (nan without an answer), what limits, kernel, expected error and reason."""
+
+    ms: npt.NDArray[np.float64]
+    bottleneck: Strings
+    kernel: Strings
+    expected_error: npt.NDArray[np.float64]
+    reason: Strings
+
+    def columns(self) -> list[pl.Series]:
+        """The columns that a table gains."""
+        return [
+            pl.Series("predicted_ms", self.ms).fill_nan(None),
+            pl.Series("bottleneck", list(self.bottleneck), dtype=pl.String),
+            pl.Series("kernel_name", list(self.kernel), dtype=pl.String),
+            pl.Series("expected_error", self.expected_error).fill_nan(None),
+            pl.Series("reason", list(self.reason), dtype=pl.String),
+        ]
+
+
+def predict_rows(rows: pl.DataFrame, constants: Mapping[tuple[str, str], Floats] | None = None) -> Prediction:
+    """Predict every row. constants: (kernel, gpu) -> vector to use instead of the shipped calibration.
+
+    Raises AttnSimError for columns that are missing or of a wrong type; a row that cannot be predicted says so in
+    `reason`.
+    """
+    table = normalized(rows)
+    made = _nothing(table.height)
+    named = table.with_columns(pl.Series("_kernel", _kernels_of(table), dtype=pl.String), _row=pl.int_range(pl.len()))
+    for keys, group in named.group_by(["gpu", "_kernel"], maintain_order=True):
+        gpu, kernel = str(keys[0]), keys[1]
+        at = group["_row"].to_numpy()
+        if kernel is None:
+            made.reason[at] = "no kernel of this name, or for this framework, kernel_source, phase and types"
+            continue
+        _fill(made, at, group, gpu, str(kernel), constants or {})
+    return made
+
+
+def _nothing(rows: int) -> Prediction:
+    return Prediction(
+        ms=np.full(rows, np.nan),
+        bottleneck=np.full(rows, None, object),
+        kernel=np.full(rows, None, object),
+        expected_error=np.full(rows, np.nan),
+        reason=np.full(rows, "", object),
+    )
+
+
+def _kernels_of(table: pl.DataFrame) -> list[str | None]:
+    """Kernel of each row: the column `kernel` if it is filled, else by what timed it."""
+    keys = ("framework", "kernel_source", "phase", "attn_dtype", "kv_cache_dtype")
+    group = (table["num_heads"] / table["num_key_value_heads"]).to_list()
+    columns = [table[name].to_list() for name in (*keys, "gpu", "kernel")]
+    return [
+        row[6] or kernel_of((row[0], row[1], row[2], row[3], row[4]), row[5], share)
+        for row, share in zip(zip(*columns, strict=True), group, strict=True)
+    ]
+
+
+def _fill(
+    made: Prediction,
+    at: npt.NDArray[np.int64],
+    group: pl.DataFrame,
+    gpu_name: str,
+    name: str,
+    constants: Mapping[tuple[str, str], Floats],
+) -> None:
+    """Predict the rows of one kernel on one GPU."""
+    kernel = gpu_kernels().get(name)
+    try:
+        gpu = load_hardware(gpu_name)
+        if kernel is None or kernel.attention is None or not isinstance(gpu, GpuTile):
+            made.reason[at] = (
+                f"{name} is no fused kernel of GPUs" if isinstance(gpu, GpuTile) else f"{gpu_name} is no GPU"
+            )
+            return
+        require_types(kernel, gpu)
+    except AttnSimError as error:
+        made.reason[at] = error.problems[0].what
+        return
+    wrong = _wrong_rows(group)
+    made.reason[at] = wrong
+    fine = wrong == ""
+    chosen = choose_constants(kernel, gpu)
+    values = constants.get((name, gpu_name), chosen.values)
+    bound = bind_problems(problems_of(group.filter(pl.Series(fine))), kernel, gpu, work_of(kernel))
+    where = at[fine]
+    made.kernel[at] = name
+    _run(made, where, bound, values, gpu, chosen)
+
+
+def _run(
+    made: Prediction, at: npt.NDArray[np.int64], bound: Bound, values: Floats, gpu: GpuTile, chosen: Chosen
+) -> None:
+    fits = bound.chosen >= 0
+    made.reason[at[~fits]] = "no tile of the kernel takes this head dimension on this GPU"
+    seconds, parts = run_bulk(bound.columns[fits], values, gpu_numbers(gpu))
+    made.ms[at[fits]] = as_timed(seconds, _tick(chosen)) * _MS_PER_S
+    made.bottleneck[at[fits]] = np.array(PARTS, object)[parts.argmax(axis=1)] if len(parts) else []
+    if chosen.calibration is not None and not chosen.transferred:
+        made.expected_error[at[fits]] = chosen.calibration.held_out.mape
+    elif chosen.calibration is not None:
+        made.reason[at[fits]] = f"constants of {chosen.calibration.hardware}"
+    else:
+        made.reason[at[fits]] = "not calibrated: default constants"
+
+
+def _tick(chosen: Chosen) -> Tick | None:
+    return chosen.calibration.tick if chosen.calibration is not None and not chosen.transferred else None
+
+
+def as_timed(seconds: npt.NDArray[np.float64], tick: Tick | None) -> npt.NDArray[np.float64]:
+    """Times below 60 us rounded to the steps in which a host starts replays, if it does."""
+    if tick is None:
+        return seconds
+    steps = np.maximum(np.round((seconds - tick.offset_s) / tick.step_s), 1.0)
+    return np.asarray(np.where(seconds < _SHORT_S, steps * tick.step_s + tick.offset_s, seconds))
+
+
+def _wrong_rows(group: pl.DataFrame) -> Strings:
+    """What is wrong with each row's numbers; empty where nothing is."""
+    counts = ("batch_size", "isl", "num_heads", "num_key_value_heads", "head_dim")
+    wrong = np.full(group.height, "", object)
+    for name in counts:
+        wrong[(group[name] < 1).to_numpy()] = f"{name} is not a positive number"
+    divides = (group["num_heads"] % group["num_key_value_heads"].clip(lower_bound=1)) == 0
+    wrong[(~divides).to_numpy() & (wrong == "")] = "num_key_value_heads does not divide num_heads"
+    wrong[(group["step"] < 0).to_numpy()] = "step is negative"
+    return wrong
+
+
+def problems_of(group: pl.DataFrame) -> Problems:
+    """Rows as problems: prefill of `isl` queries after `step` keys, decode of one; encoders see everything."""
+    queries = np.where(group["phase"] == "generation", 1, group["isl"]).astype(np.int64)
+    past = group["step"].to_numpy().astype(np.int64)
+    full = (group["phase"] == "encoder").to_numpy()
+    window = group["window_size"].to_numpy().astype(np.int64)
+
+    def column(name: str) -> npt.NDArray[np.int64]:
+        return group[name].to_numpy().astype(np.int64)
+
+    return Problems(
+        batch=column("batch_size"),
+        query_heads=column("num_heads"),
+        kv_heads=column("num_key_value_heads"),
+        queries=queries,
+        keys=queries + past,
+        past=np.where(full, UNLIMITED, past),
+        window=np.where(window > 0, window, UNLIMITED),
+        qk_dim=column("head_dim"),
+        v_dim=column("value_head_dim"),
+    )
+
+
+@cache
+def _work(cascade: str) -> TileWork:
+    loaded = load_cascade(cascade)
+    return tile_work(loaded, attention_ranks(loaded))
+
+
+def work_of(kernel: Kernel) -> TileWork:
+    """The softmax of the cascade that a kernel is written for."""
+    return _work(kernel.target.cascade)
