@@ -36,9 +36,10 @@ CONSTANTS: Mapping[str, Constant] = {
     "rescale": _row("cycles of rescaling the output over those of its instructions at full rate", 1.0, 0.01, 30.0),
     "tile": _row("s of a tile that nothing overlaps: synchronization, first use of loaded data", 5e-8, 1e-10, 3e-6),
     "mask": _row("further cycles of a tile on the mask's edge, over those of its softmax", 0.5, 0.001, 12.0),
-    "convert": _row(
-        "cycles to convert K and V of a tile to the type of the products, per element and lane", 0.0, 0.001, 50.0
-    ),
+    "convert": _row("cycles to convert or transpose K and V of a tile, per element and lane", 0.0, 0.001, 50.0),
+    "spill": _row("s of a tile for each register of a thread that is kept in local memory", 0.0, 1e-11, 1e-6),
+    "bulk": _row("time of rows of Q that a bulk copy brings, over that of rows fetched one by one", 1.0, 0.01, 1.5),
+    "fill": _row("time of the first loads of all CTAs at once, over that at the L2 bandwidth", 0.0, 1e-3, 30.0),
     "cap": _row("bytes/s of K and V that one CTA draws: bytes in flight over latency", 1.5e11, 5e9, 3e12),
     "busy": _row("share of a CTA's time in which it holds the SM's pipes, so that others cannot", 1.0, 0.2, 1.0),
     "dram": _row("share of the DRAM bandwidth that a launch reaches", 0.9, 0.3, 1.1),
@@ -47,6 +48,7 @@ CONSTANTS: Mapping[str, Constant] = {
     "warm": _row("share of the L2 up to which repeated runs find K and V in it", 0.7, 0.1, 1.5),
     "exposed": _row("share of loads before the first product, and of products after the last load", 0.05, 0.001, 1.0),
     "write": _row("s of a CTA of the launch that writes new K and V to the cache", 1.5e-6, 1e-9, 1e-5),
+    "dispatch": _row("s between two CTAs that start in the launch that writes K and V", 0.0, 1e-11, 1e-8),
     "write_rate": _row("bytes/s of the launch that writes new K and V", 2e12, 5e10, 3e13),
     "combine": _row("s of the launch that combines splits", 2e-6, 1e-9, 1e-5),
     "combine_split": _row("s of a CTA of that launch for each split", 1e-7, 1e-9, 3e-6),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from attnsim.errors import Problem
 from attnsim.specs.constants import CONSTANTS
@@ -35,7 +35,8 @@ class TileRule(Spec):
     head_dim: range of the query dimension, `..64`. rows: range of rows of a head (queries, times the group if packed).
     keys: range of keys. data_types: of the products. m, n: query rows and keys of a tile. registers: per thread.
     stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
-    of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels.
+    of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
+    registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -52,6 +53,8 @@ class TileRule(Spec):
     q_shared: bool = True
     held: float = 1.0
     ctas: PositiveInt = 32
+    spilled: NonNegativeInt = 0
+    overlap: Overlap | None = None
 
 
 class Split(Spec):
@@ -84,7 +87,8 @@ class AttentionLaunch(Spec):
     head, longest first over all heads, or the same block of all heads before the next (`across`). l2_sections: as many
     heads take turns in a block as keep their K and V in 32 MiB. exact_start: tiles begin at a window's first key.
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
-    computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences.
+    computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences. transposes_v: tiles of V are
+    transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q a bulk copy (TMA) can bring.
     """
 
     kind: Literal["attention"]
@@ -98,6 +102,8 @@ class AttentionLaunch(Spec):
     mask_all: bool = False
     pads_head: bool = False
     scans_batch: bool = False
+    transposes_v: bool = False
+    bulk_groups: list[PositiveInt] = Field(default_factory=list)
     split: Split = Split(rule="none")
     tiles: list[TileRule] = Field(min_length=1)
     source: Source | None = None

@@ -35,13 +35,16 @@ COLUMNS: tuple[str, ...] = (
     "q_bytes",
     "o_bytes",
     "load_bytes",  # of an element of K or V as the kernel reads it
-    "convert",  # 1 where K and V are converted
+    "convert",  # elements of K and V that are converted or transposed for each key
+    "spilled",  # registers of a thread in local memory
+    "bulk",  # 1 where a bulk copy brings the rows of Q
     # the schedule
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest
     "section",  # heads that take turns in a block
     "exact_start",  # 1: tiles begin at the window's first key
     "mask_all",  # 1: the mask is computed on every tile
     "splits",  # CTAs that share the keys of a row block
+    "asked",  # splits that the caller or a first rule asks for, before the lengths are known
     "split_tiles",  # tiles of each of them, 0: as even as possible
     # launches beside: what writes new K and V before, what combines splits after
     "write_ctas",

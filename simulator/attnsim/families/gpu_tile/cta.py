@@ -22,6 +22,7 @@ _ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_star
 _SPLITS, _SPLIT_TILES = AT["splits"], AT["split_tiles"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
+_SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
 LANES = 128.0
 """Lanes of an SM that convert one element each in a cycle (FP32 pipe)."""
 
@@ -33,8 +34,8 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
     tensor = 2.0 * m * n * width / row[_RATE] / constants[_TENSOR]
     scores = m * n * row[_SCORE] + m * row[_ROWC]
     vector = scores * constants[_VECTOR] + m * row[_F] * row[_RESCALE] * constants[_RESC]
-    convert = row[_CONVERTS] * n * width * constants[_CONV] / LANES
-    busy = (tensor + vector + convert) / clock_hz + constants[_TILE]
+    convert = row[_CONVERTS] * n * constants[_CONV] / LANES
+    busy = (tensor + vector + convert) / clock_hz + constants[_TILE] + row[_SPILLED] * constants[_SPILL]
     load = n * width * row[_LB] / constants[_CAP]
     return max(busy, load), constants[_MASK] * m * n * row[_SCORE] / clock_hz
 
@@ -52,7 +53,8 @@ def fill_works(
     blocks = int(ceil_div(rows, m))
     splits = int(row[_SPLITS])
     tile, edge_s = tile_seconds(row, constants, clock_hz)
-    per_row = (row[_E] * row[_QB] + row[_F] * (4.0 if splits > 1 else row[_OB])) / constants[_ROW]
+    bulk = constants[_BULK] if row[_BULKS] > 0.0 and splits == 1 else 1.0
+    per_row = bulk * (row[_E] * row[_QB] + row[_F] * (4.0 if splits > 1 else row[_OB])) / constants[_ROW]
     made, tiles, edges = 0, 0.0, 0.0
     for block in range(blocks):
         first = float(int(block * m) // int(group))
@@ -117,6 +119,13 @@ def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, fl
     own = rows * (row[_E] * row[_QB] + row[_F] * row[_OB])
     through = row[_BATCH] * row[_HEADS] * tiles * row[_N] * width * row[_LB]
     return through + own + partial, kv * missing + own * (1.0 if missing > 0.0 else 0.0)
+
+
+@compiled
+def first_bytes(row: Floats) -> float:
+    """Bytes of Q, K and V that a CTA waits for before its first product."""
+    rows = min(row[_M], row[_QUERIES] * row[_GROUP])
+    return float(rows * row[_E] * row[_QB] + min(row[_N], row[_KEYS]) * (row[_E] + row[_F]) * row[_LB])
 
 
 @compiled

@@ -13,6 +13,7 @@ from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.cta import (
     arrange,
     fill_works,
+    first_bytes,
     in_flight,
     missing_share,
     streamed_bytes,
@@ -32,6 +33,7 @@ _ROWS, _HQ = AT["queries"], AT["query_heads"]
 _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
+_FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
 
 # Positions in the description of a GPU that compiled functions take.
@@ -76,6 +78,8 @@ def plan(
     moved_l2, moved_dram = streamed_bytes(row, tiles, missing)
     ctas = float(copy * repeats)
     before = constants[_LAUNCH] + constants[_SPREAD] * in_flight(ctas, float(slots * sms))
+    together = min(ctas, float(slots * sms))
+    before += constants[_FILL] * together * first_bytes(row) / gpu[L2_RATE]
     planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
     planned[COMPUTE], planned[STRETCH] = compute * stretch, stretch
     planned[L2_MOVED], planned[DRAM_MOVED] = moved_l2, moved_dram
@@ -105,7 +109,14 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
     if row[_WRITE_CTAS] <= 0.0:
         return 0.0
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
-    return float(max(waves * constants[_WRITE] * row[_WRITE_WEIGHT], row[_WRITE_BYTES] / constants[_WRITE_RATE]))
+    return float(max(waves * write_cta_seconds(row, constants, gpu[SMS]), row[_WRITE_BYTES] / constants[_WRITE_RATE]))
+
+
+@compiled
+def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
+    """Seconds that a CTA of the writing launch holds its slot: its work, or as long as it takes to start a wave."""
+    waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
+    return float(max(constants[_WRITE] * row[_WRITE_WEIGHT], row[_WRITE_CTAS] / waves * constants[_DISPATCH]))
 
 
 @compiled

@@ -91,7 +91,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows = blank(len(problems))
     _shape_columns(rows, problems, launch)
     chosen = _tile_columns(rows, problems, kernel, launch, gpu)
-    _work_columns(rows, kernel, launch, gpu, work)
+    _work_columns(rows, kernel, launch, gpu, work, chosen)
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
     rows[:, AT["mask_all"]] = launch.mask_all
@@ -99,7 +99,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     fits = chosen >= 0
     rows[fits] = _scheduled(rows[fits], launch, gpu)
     _write_columns(rows, kernel, gpu)
-    _combine_columns(rows, kernel, launch, gpu)
+    _combine_columns(rows, kernel, gpu)
     rows[:, AT["scanned"]] = rows[:, AT["batch"]] if launch.scans_batch else 0.0
     return Bound(columns=rows, chosen=chosen, rules=tuple(launch.tiles))
 
@@ -186,14 +186,16 @@ def _masked(problems: Problems, rule: TileRule) -> Bools:
     return np.asarray(np.any([kinds[mask] for mask in rule.masks], axis=0))
 
 
-def _work_columns(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, work: TileWork) -> None:
+def _work_columns(
+    rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, work: TileWork, chosen: Ints
+) -> None:
     types = kernel.data_types
     rates = gpu.tensor.get(launch.instructions.get(gpu.architecture, "mma"), {})
 
     def cycles(pipes: tuple[int, int]) -> float:
         return pipes[0] / gpu.exp_per_cycle + pipes[1] / gpu.fp32_per_cycle
 
-    hidden = HIDDEN[launch.overlap]
+    hidden = np.array([HIDDEN[rule.overlap or launch.overlap] for rule in launch.tiles])[chosen]
     rows[:, AT["flop_per_cycle"]] = rates.get(types.products, 0)
     rows[:, AT["score_cycles"]] = cycles(work.score) * hidden
     rows[:, AT["row_cycles"]] = cycles(work.tile_row) * hidden
@@ -201,7 +203,10 @@ def _work_columns(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: Gp
     rows[:, AT["q_bytes"]] = DATA_TYPES[types.products]
     rows[:, AT["o_bytes"]] = DATA_TYPES[types.output]
     rows[:, AT["load_bytes"]] = DATA_TYPES[types.cache]
-    rows[:, AT["convert"]] = types.cache != types.products
+    converted = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]] if types.cache != types.products else np.zeros(len(rows))
+    rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
+    rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
+    rows[:, AT["bulk"]] = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
 
 
 def _scheduled(rows: Floats, launch: AttentionLaunch, gpu: GpuTile) -> Floats:
@@ -244,6 +249,7 @@ def _numbers(split: Split) -> tuple[float, ...]:
 
 _BATCH, _HEADS, _KV, _KEYS, _WINDOW = AT["batch"], AT["heads"], AT["kv_heads"], AT["keys"], AT["window"]
 _M, _N, _SPLITS, _SPLIT_TILES, _GROUP = AT["m"], AT["n"], AT["splits"], AT["split_tiles"], AT["group"]
+_ASKED = AT["asked"]
 
 
 @compiled
@@ -277,6 +283,7 @@ def _fill_splits(
             if wanted <= 0.0:
                 wanted = efficient_splits(heads * blocks[index], sms, tiles, limit, False) if tiles > least else 1.0
             whole = ceil_div(row[_KEYS], row[_N])
+            row[_ASKED] = wanted
             row[_SPLITS] = dynamic_splits(blocks[index], heads, batch, whole, sms, wanted) if wanted > 1.0 else 1.0
         elif code == 3:
             keys = min(row[_KEYS], row[_WINDOW] + row[_M])
@@ -310,14 +317,13 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     rows[:, AT["write_bytes"]] = moved
 
 
-def _combine_columns(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile) -> None:
+def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     combine = kernel.combine
     if combine is None:
         return
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
-    bounded = launch.split.bound > 0
     present = rows[:, AT["splits"]] > 1
     if combine.always:
-        present |= rows[:, AT["batch"]] <= (launch.split.bound_batch if bounded else 0)
+        present |= rows[:, AT["asked"]] > 1
     rows[:, AT["combine_ctas"]] = np.where(present, np.ceil(outputs / combine.rows), 0.0)
     rows[:, AT["combine_slots"]] = gpu.max_threads // 256
