@@ -42,7 +42,7 @@ def canonical_instance(cascade: Cascade, rank: str, stretch: frozenset[str] = fr
         ranks=ranks,
         inputs=frozenset(tensor.name for tensor in cascade.inputs),
         states=frozenset(name for name, _ in cascade.start),
-        band=band_steps(cascade, extents),
+        band=band_steps(cascade, rank, extents),
     )
 
 

@@ -48,6 +48,12 @@ def count_passes(cascade: Cascade, extents: Mapping[str, int]) -> dict[str, Pass
     return {rank: _passes(tiled, rank, extents) for rank in rank_names(tiled)}
 
 
+def passes_over(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes | None:
+    """Passes over one rank, for who needs no other; None if the cascade has no such rank. `extents` as above."""
+    tiled = with_tilings(cascade)
+    return _passes(tiled, rank, extents) if rank in rank_names(tiled) else None
+
+
 def _passes(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> Passes:
     leaves = leaf_ranks(cascade, rank)
     keeps = frozenset(name for name, at in leaf_positions(cascade).items() if set(leaves) <= set(at))

@@ -19,7 +19,7 @@ from attnsim.einsum.ast import Cascade, Index
 _SPAN = 3
 _SCAN_SPAN = 4  # along an iterative rank and under a mask, where fibers may differ by an end
 _TILES_IN_BAND = 4  # a band holds some tiles
-_BANDED_TILES = 2 * _TILES_IN_BAND + 1  # a fiber is longer than a band on both sides of the diagonal
+_TILES_AROUND = 2  # the same where only the inside of a tile matters
 _MANY_PARTS = 3  # from this many parts on, a part has extent 2, to keep the instance small
 
 
@@ -104,18 +104,23 @@ def _span(cascade: Cascade, name: str, masked: frozenset[str], studied: str) -> 
 
 
 def _banded_span(name: str, parts: tuple[str, ...], studied: str) -> int:
-    """Extent under a band: tiles of two, or of three if it is their inside that matters."""
+    """Extent under a band: tiles of two, or of three if it is their inside that matters; and more of them than a band
+    has on both sides of the diagonal."""
     if parts == (name,):
-        return _BANDED_TILES * (_SPAN - 1)
+        return (2 * _TILES_IN_BAND + 1) * (_SPAN - 1)
+    inside = parts[1:] == (studied,)
     if name == parts[0]:
-        return _BANDED_TILES
-    return _SPAN if parts[1:] == (studied,) else _SPAN - 1
+        return 2 * (_TILES_AROUND if inside else _TILES_IN_BAND) + 1
+    return _SPAN if inside else _SPAN - 1
 
 
-def band_steps(cascade: Cascade, extents: Mapping[str, int]) -> int:
+def band_steps(cascade: Cascade, rank: str, extents: Mapping[str, int]) -> int:
     """What any number in a mask but -1, 0 and 1 stands for in the small instance, in steps of the ranks compared."""
-    tiles = (extents[split.rank] // extents[leaf_ranks(cascade, split.rank)[0]] for split in cascade.splits)
-    return _TILES_IN_BAND * max(tiles, default=_SPAN - 1)
+    masked = _masked_ranks(cascade, tied_ranks(cascade))
+    banded = [leaf_ranks(cascade, s.rank) for s in cascade.splits if masked & {s.rank, *part_ranks(cascade, s.rank)}]
+    tiles = (math.prod(extents[leaf] for leaf in parts[1:]) for parts in banded)
+    inside = any(parts[1:] == (rank,) for parts in banded)
+    return (_TILES_AROUND if inside else _TILES_IN_BAND) * max(tiles, default=_SPAN - 1)
 
 
 def _masked_ranks(cascade: Cascade, classes: tuple[frozenset[str], ...]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from attnsim.analysis.passes import count_passes
+from attnsim.analysis.passes import count_passes, passes_over
 from attnsim.einsum.ast import Access, Apply, Cascade, Expression
 from attnsim.specs.cascade import load_cascade
 
@@ -363,6 +363,12 @@ def test_softmax_attention_needs_the_published_passes_over_the_keys(name: str, p
 def test_passes_of_the_other_shipped_cascades(name: str) -> None:
     counted = count_passes(load_cascade(name), {})
     assert {rank: counted[rank].count for rank in SHIPPED[name]} == SHIPPED[name]
+
+
+def test_passes_over_one_rank_are_those_of_all_of_them() -> None:
+    cascade = load_cascade("flash_attention")
+    assert passes_over(cascade, "M", {}) == count_passes(cascade, {})["M"]
+    assert passes_over(cascade, "Z", {}) is None
 
 
 def test_one_pass_attention_still_goes_over_each_tile_twice() -> None:
