@@ -9,8 +9,10 @@ import typer
 
 from attnsim.cli.analyse import analyse
 from attnsim.cli.answer import Answer
+from attnsim.cli.calibrate import calibrate
 from attnsim.cli.compare import compare
 from attnsim.cli.listing import list_specs
+from attnsim.cli.predict import predict
 from attnsim.cli.report import report
 from attnsim.cli.run import run
 from attnsim.cli.schema import schema
@@ -30,6 +32,8 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "run": run,
     "compare": compare,
     "trace": trace,
+    "predict": predict,
+    "calibrate": calibrate,
     "validate": validate,
     "report": report,
     "schema": schema,
