@@ -9,6 +9,7 @@ import numpy as np
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.fused import (
+    UNLIMITED,
     AttentionShape,
     TileWork,
     attention_ranks,
@@ -26,6 +27,7 @@ from attnsim.families.gpu_tile.plan import (
     PLAN_SIZE,
     REPEATS,
     TILES,
+    combine_cta_seconds,
     combined_bytes,
     plan,
     write_cta_seconds,
@@ -149,6 +151,7 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
         activity=Activity(dram_bytes=moved),
         l2_bytes_per_s=constants[CONSTANT["write_rate"]],
         dram_bytes_per_s=constants[CONSTANT["write_rate"]],
+        before_s=row[AT["write_apart"]] * constants[CONSTANT["apart"]],
     )
 
 
@@ -158,14 +161,14 @@ def _combine(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: F
     return Launch(
         step=step.name,
         name=launch.name,
-        works_s=np.full(1, constants[CONSTANT["combine_split"]] * row[AT["splits"]]),
+        works_s=np.full(1, combine_cta_seconds(row, constants)),
         repeats=int(row[AT["combine_ctas"]]),
         slots=int(row[AT["combine_slots"]]),
         share=row[AT["combine_slots"]],
         activity=Activity(l2_bytes=combined_bytes(row)),
         l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
         dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
-        before_s=constants[CONSTANT["combine"]],
+        before_s=constants[CONSTANT["combine"]] if row[AT["splits"]] > 1 else 0.0,
     )
 
 
@@ -173,7 +176,7 @@ def visible_pairs(shape: AttentionShape) -> float:
     """Pairs of a query and a key that it sees, over all heads and sequences."""
     query = np.arange(shape.queries, dtype=np.float64)
     high = np.minimum(shape.keys, query + shape.past + 1)
-    low = np.maximum(0, query + shape.past - shape.window + 1)
+    low = np.maximum(0, query + shape.past - shape.window + 1) if shape.window < UNLIMITED else 0
     return float(np.maximum(high - low, 0).sum()) * shape.batch * shape.kv_heads * shape.group
 
 
