@@ -48,6 +48,21 @@ class Accounting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How far the latency of a step can be trusted: the error of its mapping on measured rows that no fit has seen.
+
+    mape, median: shares, None where nothing was measured; rows: how many were. note: what else to know.
+    """
+
+    step: str
+    mapping: str
+    mape: float | None
+    median: float | None
+    rows: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """What a simulated run amounts to.
 

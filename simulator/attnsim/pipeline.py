@@ -15,7 +15,7 @@ from attnsim.errors import AttnSimError, MappingError, Problem
 from attnsim.families.base import Assumptions, Family
 from attnsim.mapping.choose import resolve
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.metrics import Metrics, PhaseTime, measure
+from attnsim.metrics import Metrics, PhaseTime, Trust, measure
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.hardware import Hardware, load_hardware
 from attnsim.specs.library import find, is_path
@@ -25,7 +25,17 @@ from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
 from attnsim.specs.overrides import Override, parse_override
 from attnsim.specs.targets import for_target
-from attnsim.workload import SCOPES, Step, Workload, cascade_step, model_extents, require_positive, step_extents
+from attnsim.workload import (
+    PHASES,
+    SCOPES,
+    Step,
+    Workload,
+    cascade_step,
+    model_extents,
+    phase_extents,
+    require_positive,
+    step_extents,
+)
 
 _TARGETS = ("hardware", "mapping", "model", "cascade")
 _PS_PER_S = 1e12
@@ -36,7 +46,9 @@ class Request:
     """What to simulate; names of shipped specs or paths of the user's own. None means: what the others imply.
 
     overrides: `path=value` texts; a path may begin with hardware, mapping, model or cascade to say which file is meant.
-    extents: rank name -> size, which wins over the model's.
+    extents: rank name -> size, which wins over the model's. phase: `decode` is one query after seq_len - 1 keys of the
+    past, `prefill` as many queries as keys; None: as the model or the extents say. calibration: file of constants of
+    a GPU kernel.
     """
 
     model: str | None = None
@@ -44,6 +56,7 @@ class Request:
     hardware: str | None = None
     mapping: str | None = None
     scope: str = "attention"
+    phase: str | None = None
     seq_len: int | None = None
     batch: int | None = None
     extents: Mapping[str, int] = field(default_factory=dict)
@@ -68,10 +81,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A simulated request: the plan, the metrics, and whether any phase was extrapolated from its steady state."""
+    """A simulated request: the plan, the metrics, and what is known of the error of each step."""
 
     plan: Plan
     metrics: Metrics
+    trust: tuple[Trust, ...] = ()
 
 
 def simulate(request: Request) -> Run | Infeasible:
@@ -104,6 +118,7 @@ def simulate_plan(plan: Plan) -> Run | Infeasible:
     return Run(
         plan=plan,
         metrics=measure(timeline.makespan_ps / _PS_PER_S, phases, family.account(bound, plan.assumptions)),
+        trust=family.trust(plan.hardware, plan.mappings, plan.assumptions),
     )
 
 
@@ -120,6 +135,9 @@ def make_plan(request: Request) -> Plan:
         raise AttnSimError(
             Problem(path="scope", what=f"unknown scope {request.scope!r}", remedy=f"use {' or '.join(SCOPES)}")
         )
+    if request.phase not in (None, *PHASES):
+        what = f"unknown phase {request.phase!r}"
+        raise AttnSimError(Problem(path="phase", what=what, remedy=f"use {' or '.join(PHASES)}"))
     overrides = [parse_override(text) for text in request.overrides]
     mapping = _main_mapping(request, overrides)
     cascade_name = request.cascade or (mapping.target.cascade if mapping else None)
@@ -165,7 +183,7 @@ def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpe
     if name is None:
         return None
     mapping = load_mapping(name)
-    return mapping if request.cascade in (None, mapping.target.cascade) else None
+    return mapping if request.cascade in (None, *_written_for(mapping)) else None
 
 
 def _workload(request: Request, model: Model | None, cascade: Cascade) -> Workload:
@@ -173,9 +191,10 @@ def _workload(request: Request, model: Model | None, cascade: Cascade) -> Worklo
         return _cascade_workload(request, cascade)
     seq_len = request.seq_len if request.seq_len is not None else model.seq_len
     batch = request.batch if request.batch is not None else model.batch
-    ranks = model_extents(model, seq_len=seq_len, batch=batch, extents=request.extents)
+    ranks = model_extents(model, seq_len=seq_len, batch=batch, extents=request.extents, phase=request.phase)
     subject = cascade.name if request.cascade else request.scope
-    label = f"{model.name} {subject}, {seq_len} tokens, batch {batch}"
+    phase = f" {request.phase}" if request.phase else ""
+    label = f"{model.name} {subject}{phase}, {seq_len} tokens, batch {batch}"
     if request.scope == "attention":
         return Workload(label=label, steps=(cascade_step(subject, cascade, ranks),))
     steps = [
@@ -206,7 +225,7 @@ def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
         raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
     ranks = {"B": request.batch or 1, "H": 1, **request.extents}
     if request.seq_len is not None:
-        ranks = {"M": request.seq_len, "P": request.seq_len, **ranks}
+        ranks = {**phase_extents(request.seq_len, request.phase), **ranks}
     require_positive(ranks)
     step = cascade_step(cascade.name, cascade, ranks)
     sizes = " ".join(f"{rank}={size}" for rank, size in step.extents.items())
@@ -217,7 +236,7 @@ def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, har
     """The mapping for one step: the main one, a companion, or the family's default."""
     name = step.cascade.name
     if mapping is not None and (
-        _written_for(mapping) == name or (request.cascade and step.name in ("attention", name))
+        name in _written_for(mapping) or (request.cascade and step.name in ("attention", name))
     ):
         return resolve(mapping, step.extents, load_mapping)
     if mapping is not None and name in mapping.companions:
@@ -225,10 +244,10 @@ def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, har
     return family_of(hardware).default_mapping(step, hardware)
 
 
-def _written_for(mapping: MappingSpec) -> str:
-    """Name of the cascade that a mapping is written for, which it may give as a path."""
-    target = mapping.target.cascade
-    return load_cascade(target).name if is_path(target) else target
+def _written_for(mapping: MappingSpec) -> tuple[str, ...]:
+    """Names of the cascades that a mapping is written for, which it may give as paths."""
+    targets = (mapping.target.cascade, *mapping.target.also)
+    return tuple(load_cascade(target).name if is_path(target) else target for target in targets)
 
 
 def file_hashes(plan: Plan) -> dict[str, str]:

@@ -26,6 +26,7 @@ def run_json(run: Run) -> JsonObject:
         "utilization": dict(metrics.utilization),
         "utilization_by_einsum": {name: dict(parts) for name, parts in metrics.utilization_by_einsum.items()},
         "energy_j": {"total": metrics.total_energy_j, **metrics.energy_j},
+        "trust": [dataclasses.asdict(one) for one in run.trust],
         "average_power_w": metrics.average_power_w,
         "power_limited": metrics.power_limited,
         "useful_flops_per_s": metrics.useful_flops_per_s,

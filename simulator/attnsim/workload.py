@@ -14,6 +14,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.specs.model import Model
 
 SCOPES = ("attention", "layer")
+PHASES = ("prefill", "decode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +34,22 @@ class Workload:
     steps: tuple[Step, ...]
 
 
-def model_extents(model: Model, *, seq_len: int, batch: int, extents: Mapping[str, int]) -> dict[str, int]:
-    """Extents by rank letter: the model's own, B = batch, P = M = seq_len, then what the user set, which wins."""
-    bound = {**model.ranks, "B": batch, "P": seq_len, "M": seq_len, **extents}
-    require_positive(bound)
+def phase_extents(seq_len: int, phase: str | None) -> dict[str, int]:
+    """Queries P, keys M, and with a phase the keys of the past, before the first query's own.
+
+    Prefill has as many queries as keys; decode is one query, whose own key is the last of `seq_len`.
+    """
+    queries = 1 if phase == "decode" else seq_len
+    past = {"PAST": seq_len - queries} if phase else {}
+    return {"P": queries, "M": seq_len, **past}
+
+
+def model_extents(
+    model: Model, *, seq_len: int, batch: int, extents: Mapping[str, int], phase: str | None = None
+) -> dict[str, int]:
+    """Extents by rank letter: the model's own, B = batch, queries and keys of the phase, then what the user set."""
+    bound = {**model.ranks, "B": batch, **phase_extents(seq_len, phase), **extents}
+    require_positive({name: size for name, size in bound.items() if name != "PAST"})
     return bound
 
 

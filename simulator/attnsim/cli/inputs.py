@@ -9,6 +9,7 @@ import typer
 Scope = Literal["attention", "layer"]
 FillDrain = Literal["ideal", "modeled"]
 RegisterFileEnergy = Literal["artifact", "full"]
+Phase = Literal["prefill", "decode"]
 Engine = Literal["fast", "reference"]
 
 _WHAT, _HOW = "What is simulated", "How it is simulated"
@@ -51,6 +52,14 @@ BatchOption = Annotated[
 ]
 ScopeOption = Annotated[
     Scope, typer.Option("--scope", help="attention alone, or the layer with its linear parts", rich_help_panel=_WHAT)
+]
+PhaseOption = Annotated[
+    Phase | None,
+    typer.Option("--phase", help="prefill, or decode: one query after the others", rich_help_panel=_WHAT),
+]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option("--calibration", help="constants of a GPU kernel: a file of your own", rich_help_panel=_HOW),
 ]
 ExtentOption = Annotated[
     list[str] | None,

@@ -14,10 +14,12 @@ def run(
     seq_len: inputs.SeqLenOption = None,
     batch: inputs.BatchOption = None,
     scope: inputs.ScopeOption = "attention",
+    phase: inputs.PhaseOption = None,
     extent: inputs.ExtentOption = None,
     set_: inputs.SetOption = None,
     fill_drain: inputs.FillDrainOption = None,
     register_file_energy: inputs.RegisterFileOption = None,
+    calibration: inputs.CalibrationOption = None,
     engine: inputs.EngineOption = "fast",
     json: inputs.JsonOption = False,
 ) -> Answer:
@@ -35,12 +37,14 @@ def run(
         hardware=hardware,
         mapping=mapping,
         scope=scope,
+        phase=phase,
         seq_len=parse_length(seq_len) if seq_len is not None else None,
         batch=batch,
         extents=parse_extents(extent),
         overrides=tuple(set_ or ()),
         fill_drain=fill_drain,
         register_files=register_file_energy,
+        calibration=calibration,
         engine=engine,
     )
     with waiting("simulating"):

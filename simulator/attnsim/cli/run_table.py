@@ -19,7 +19,19 @@ def run_table(run: Run) -> str:
     """The metrics of a run in units that people read, under what was simulated."""
     mappings = ", ".join(dict.fromkeys(mapping.name for mapping in run.plan.mappings.values()))
     title = f"{run.plan.workload.label}: {mappings} on {run.plan.hardware.name}"
-    return render(title, "", grid(_rows(run.metrics)), *_phases(run.metrics))
+    return render(title, "", grid([*_rows(run.metrics), *_trust(run)]), *_phases(run.metrics))
+
+
+def _trust(run: Run) -> list[tuple[str, str]]:
+    """The error measured for each mapping on rows that no fit has seen, each mapping once."""
+    lines = dict.fromkeys((one.mapping, one.mape, one.median, one.rows, one.note) for one in run.trust)
+    told = []
+    for mapping, mape, median, rows, note in lines:
+        if mape is not None and median is not None:
+            told.append(f"{mapping} {percent(mape)} in the mean, {percent(median)} median, {rows} held-out rows")
+        else:
+            told.append(f"{mapping}: {note}")
+    return [("expected error", "; ".join(told))] if told else []
 
 
 def area(metrics: Metrics) -> str:

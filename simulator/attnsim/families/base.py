@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attnsim.engine.phases import ProgramPhase
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.metrics import Accounting
+from attnsim.metrics import Accounting, Trust
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.workload import Step, Workload
@@ -47,6 +47,11 @@ class Family(Protocol):
 
     def account(self, bound: Bound, assumptions: Assumptions, /) -> Accounting:
         """Exact counts of a bound workload."""
+
+    def trust(
+        self, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions, /
+    ) -> tuple[Trust, ...]:
+        """What is known of the error of each step, by its mapping; nothing where no measurement is."""
 
     def default_mapping(self, step: Step, hardware: Hardware, /) -> MappingSpec:
         """A mapping for any cascade that the hardware can compute, when the user names none."""

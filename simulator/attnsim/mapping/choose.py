@@ -18,11 +18,12 @@ def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> Map
 
     Raises MappingError when no choice covers the extents.
     """
-    if not isinstance(mapping, LoopNest) or mapping.phases:
+    if not mapping.choose:
         return mapping
     for choice in mapping.choose:
         if all(_holds(rank, bounds, extents) for rank, bounds in choice.when.items()):
-            return _adapted(_loop_nest(load(choice.use), mapping), choice)
+            chosen = load(choice.use)
+            return _adapted(_loop_nest(chosen, mapping), choice) if isinstance(choice, Choice) else chosen
     ranges = "; ".join(", ".join(f"{rank}: {bounds}" for rank, bounds in c.when.items()) for c in mapping.choose)
     sizes = ", ".join(
         f"{rank}={extents[rank]}" for rank in sorted({r for c in mapping.choose for r in c.when} & set(extents))
@@ -50,7 +51,7 @@ def _holds(rank: str, bounds: int | str, extents: Mapping[str, int]) -> bool:
     return first <= extent and (last is None or extent <= last)
 
 
-def _loop_nest(chosen: MappingSpec, mapping: LoopNest) -> LoopNest:
+def _loop_nest(chosen: MappingSpec, mapping: MappingSpec) -> LoopNest:
     if isinstance(chosen, LoopNest):
         return chosen
     what = f"mapping {mapping.name} chooses {chosen.name}, which is no loop nest"

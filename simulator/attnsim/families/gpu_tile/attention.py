@@ -83,9 +83,9 @@ def attention_launches(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floa
     row = bound.columns[0]
     launches = [_attention(step, kernel, gpu, constants, shape, work, row)]
     if row[AT["write_ctas"]]:
-        before = launches[0].before_s
-        launches[0] = replace(launches[0], before_s=0.0)
-        launches.insert(0, replace(_write(step, kernel, gpu, constants, row), before_s=before))
+        write = _write(step, kernel, gpu, constants, row)
+        launches.insert(0, replace(write, before_s=write.before_s + launches[0].before_s))
+        launches[1] = replace(launches[1], before_s=0.0)
     if row[AT["combine_ctas"]]:
         launches.append(_combine(step, kernel, gpu, constants, row))
     return tuple(launches)
@@ -181,12 +181,16 @@ def visible_pairs(shape: AttentionShape) -> float:
 
 
 def misfit(kernel: Kernel, gpu: GpuTile, shape: AttentionShape) -> Infeasible:
-    """Why no tile of a kernel takes a problem: what its nearest tile would need with this head dimension."""
+    """Why no tile of a kernel takes a problem: what its nearest tile would need with this head dimension.
+
+    Beyond the dimensions that a kernel is built for, head dimensions are padded to a power of two.
+    """
     launch = kernel.attention
     assert launch is not None
     rule = _nearest_rule(launch, kernel, gpu, shape.qk_dim)
-    parts = shared_parts(rule, kernel, shape.qk_dim, shape.v_dim)
-    accumulators = (rule.m * shape.v_dim + rule.m * rule.n) // rule.threads
+    qk_dim, v_dim = (1 << (dim - 1).bit_length() for dim in (shape.qk_dim, shape.v_dim))
+    parts = shared_parts(rule, kernel, qk_dim, v_dim)
+    accumulators = (rule.m * v_dim + rule.m * rule.n) // rule.threads
     largest = max((rule_.head_dim for rule_ in launch.tiles), key=lambda text: bounds(text)[1])
     lever = f"use a head dimension in {largest}, another kernel, or add a tile for {shape.qk_dim} to {kernel.name}"
     return too_large(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from attnsim.families.gpu_tile.columns import Floats
+from attnsim.metrics import Trust
 from attnsim.specs.calibration import (
     Calibration,
     calibrated_gpus,
@@ -78,3 +79,16 @@ def _hardware(name: str) -> GpuTile:
     gpu = load_hardware(name)
     assert isinstance(gpu, GpuTile)
     return gpu
+
+
+def kernel_trust(step: str, kernel: Kernel, gpu: GpuTile, file: str | None) -> Trust:
+    """What the calibration of a kernel says of its error on a GPU."""
+    chosen = choose_constants(kernel, gpu, file) if kernel.attention is not None else None
+    found = chosen.calibration if chosen is not None else None
+    if chosen is None or found is None:
+        return Trust(step=step, mapping=kernel.name, mape=None, median=None, rows=0, note="not calibrated")
+    if chosen.transferred:
+        note = f"constants of {found.hardware}, not measured on {gpu.name}"
+        return Trust(step=step, mapping=kernel.name, mape=None, median=None, rows=0, note=note)
+    held = found.held_out
+    return Trust(step=step, mapping=kernel.name, mape=held.mape, median=held.median, rows=held.rows)

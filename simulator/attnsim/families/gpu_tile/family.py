@@ -9,10 +9,11 @@ from attnsim.errors import MappingError
 from attnsim.families.base import Assumptions, Bound
 from attnsim.families.gpu_tile.account import account
 from attnsim.families.gpu_tile.bind import bind
+from attnsim.families.gpu_tile.constants import kernel_trust
 from attnsim.families.gpu_tile.launch import BoundWorkload
 from attnsim.families.gpu_tile.lower import lower
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.metrics import Accounting
+from attnsim.metrics import Accounting, Trust
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.kernel import Kernel
@@ -45,6 +46,14 @@ class GpuTileFamily:
         """Exact counts of a bound workload."""
         assert isinstance(bound, BoundWorkload)
         return account(bound)
+
+    def trust(
+        self, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
+    ) -> tuple[Trust, ...]:
+        """The error of each step's kernel on held-out rows of this GPU."""
+        assert isinstance(hardware, GpuTile)
+        kernels = _kernels(mappings, hardware)
+        return tuple(kernel_trust(step, kernels[step], hardware, assumptions.calibration) for step in kernels)
 
     def default_mapping(self, _step: Step, _hardware: Hardware) -> MappingSpec:
         """One kernel for each Einsum, which every cascade can run."""

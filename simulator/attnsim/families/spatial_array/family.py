@@ -14,7 +14,7 @@ from attnsim.families.spatial_array.bound import BoundWorkload
 from attnsim.families.spatial_array.lower import lower
 from attnsim.families.spatial_array.resources import LATENCY
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.metrics import Accounting
+from attnsim.metrics import Accounting, Trust
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
@@ -44,6 +44,12 @@ class SpatialArrayFamily:
         """Exact counts of a bound workload."""
         assert isinstance(bound, BoundWorkload)
         return account(bound, assumptions)
+
+    def trust(
+        self, _hardware: Hardware, _mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+    ) -> tuple[Trust, ...]:
+        """Nothing: no spatial array was measured."""
+        return ()
 
     def default_mapping(self, step: Step, hardware: Hardware) -> LoopNest:
         """One Einsum after another, each on the array that computes it best; fused where a rank is iterative.
