@@ -37,6 +37,7 @@ class TileRule(Spec):
     stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
     of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
+    search: its CTAs search for their row block under any mask.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -54,6 +55,7 @@ class TileRule(Spec):
     held: float = 1.0
     ctas: PositiveInt = 32
     spilled: NonNegativeInt = 0
+    search: bool = False
     overlap: Overlap | None = None
 
 
@@ -89,6 +91,8 @@ class AttentionLaunch(Spec):
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
     computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences. transposes_v: tiles of V are
     transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q a bulk copy (TMA) can bring.
+    search: masks under which a CTA looks for its row block in sections of heads, longest first.
+    whole_rows: the rows of a tile take their time whether they are there or not.
     """
 
     kind: Literal["attention"]
@@ -103,6 +107,8 @@ class AttentionLaunch(Spec):
     pads_head: bool = False
     scans_batch: bool = False
     transposes_v: bool = False
+    whole_rows: bool = False
+    search: list[Mask] = Field(default_factory=list)
     bulk_groups: list[PositiveInt] = Field(default_factory=list)
     split: Split = Split(rule="none")
     tiles: list[TileRule] = Field(min_length=1)
@@ -113,6 +119,7 @@ class WriteLaunch(Spec):
     """The launch that writes new K and V to the cache: a CTA for every `tokens` of them.
 
     queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it).
+    apart: K and V of different widths are written by launches of their own.
     """
 
     kind: Literal["write"]
@@ -120,16 +127,20 @@ class WriteLaunch(Spec):
     tokens: PositiveInt = 1
     most_threads: PositiveInt = 512
     queries: Literal["left", "rewritten"] = "left"
+    apart: bool = False
     source: Source | None = None
 
 
 class CombineLaunch(Spec):
     """The launch that combines the results of splits: a CTA for every `rows` of the output; `always` launched, or only
-    where there are splits."""
+    where there are splits. columns: elements of a row that it takes, more rows in proportion where rows are narrower, 0
+    for whole rows. sequences: its CTAs take outputs of one sequence only (`apart`), or look for it (`walked`)."""
 
     kind: Literal["combine"]
     name: Text = "combine"
     rows: PositiveInt = 8
+    columns: NonNegativeInt = 0
+    sequences: Literal["flat", "apart", "walked"] = "flat"
     always: bool = False
     source: Source | None = None
 
@@ -167,12 +178,20 @@ class EinsumLaunches(Spec):
     kind: Literal["each_einsum"]
 
 
+class KernelChoice(Spec):
+    """A kernel to use when the extents lie in the given ranges (`P: "1"` for decode); the first that holds is taken."""
+
+    when: dict[str, int | str] = Field(default_factory=dict)
+    use: Text
+
+
 class Kernel(MappingFile):
-    """A kernel of GPUs: launches in order, and the measured rows that time it."""
+    """A kernel of GPUs: launches in order, and the measured rows that time it; or a choice of other kernels."""
 
     family: Literal["gpu_tile"]
     data_types: Types = Types()
-    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches] = Field(min_length=1)
+    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches] = Field(default_factory=list)
+    choose: list[KernelChoice] = Field(default_factory=list)
     constants: Constants = Constants()
     measured: list[MeasuredRows] = Field(default_factory=list)
 
@@ -194,6 +213,9 @@ class Kernel(MappingFile):
 
 def kernel_problems(kernel: Kernel) -> list[Problem]:
     """Contradictions inside a kernel, before any cascade or hardware is looked at."""
+    if bool(kernel.launches) == bool(kernel.choose):
+        what = "has both `launches` and `choose`" if kernel.launches else "has neither `launches` nor `choose`"
+        return [problem_at(kernel, "", what, "give one of the two")]
     return [
         problem for path, launch in _attention_launches(kernel) for problem in _launch_problems(kernel, path, launch)
     ]

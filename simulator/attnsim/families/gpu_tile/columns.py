@@ -37,6 +37,8 @@ COLUMNS: tuple[str, ...] = (
     "load_bytes",  # of an element of K or V as the kernel reads it
     "convert",  # elements of K and V that are converted or transposed for each key
     "spilled",  # registers of a thread in local memory
+    "search",  # 1 where CTAs look for their row block, longest first
+    "whole_rows",  # 1 where missing rows of a tile take time too
     "bulk",  # 1 where a bulk copy brings the rows of Q
     # the schedule
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest
@@ -51,8 +53,10 @@ COLUMNS: tuple[str, ...] = (
     "write_slots",
     "write_weight",  # work of one of its CTAs, in units of `write`
     "write_bytes",
+    "write_apart",  # 1 where K and V are written by a launch each
     "combine_ctas",  # 0: no such launch
     "combine_slots",
+    "combine_walk",  # sequences that each of its CTAs walks, in units of `scanned`
     "scanned",  # sequences that a scheduler on the GPU walks
 )
 """Names of the columns."""

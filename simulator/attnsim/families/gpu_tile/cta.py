@@ -23,6 +23,7 @@ _SPLITS, _SPLIT_TILES = AT["splits"], AT["split_tiles"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
+_SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
 LANES = 128.0
 """Lanes of an SM that convert one element each in a cycle (FP32 pipe)."""
 
@@ -65,7 +66,7 @@ def fill_works(
         tiles += count
         edges += on_edge
         share = row[_SPLIT_TILES] if row[_SPLIT_TILES] > 0.0 else ceil_div(count, splits) if count else 0.0
-        held = per_row * min(m, rows - block * m)
+        held = per_row * (m if row[_WHOLE] > 0.0 else min(m, rows - block * m)) + row[_SEARCHES] * constants[_SEARCH]
         left = count
         for _ in range(splits):
             mine = max(min(share, left), 0.0)
@@ -117,7 +118,9 @@ def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, fl
     rows = row[_BATCH] * row[_HQ] * row[_QUERIES]
     partial = rows * row[_F] * 4.0 * splits if splits > 1 else 0.0
     own = rows * (row[_E] * row[_QB] + row[_F] * row[_OB])
-    through = row[_BATCH] * row[_HEADS] * tiles * row[_N] * width * row[_LB]
+    blocks = ceil_div(row[_QUERIES] * row[_GROUP], row[_M])
+    read = min(tiles * row[_N], blocks * seen) if blocks == 1.0 else tiles * row[_N]
+    through = row[_BATCH] * row[_HEADS] * read * width * row[_LB]
     return through + own + partial, kv * missing + own * (1.0 if missing > 0.0 else 0.0)
 
 

@@ -29,6 +29,7 @@ _WRITE_CTAS, _WRITE_SLOTS, _WRITE_WEIGHT, _WRITE_BYTES = (
     AT["write_bytes"],
 )
 _COMBINE_CTAS, _COMBINE_SLOTS = AT["combine_ctas"], AT["combine_slots"]
+_COMBINE_WALK, _WRITE_APART, _APART = AT["combine_walk"], AT["write_apart"], CONSTANT["apart"]
 _ROWS, _HQ = AT["queries"], AT["query_heads"]
 _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
@@ -109,7 +110,8 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
     if row[_WRITE_CTAS] <= 0.0:
         return 0.0
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
-    return float(max(waves * write_cta_seconds(row, constants, gpu[SMS]), row[_WRITE_BYTES] / constants[_WRITE_RATE]))
+    wrote = max(waves * write_cta_seconds(row, constants, gpu[SMS]), row[_WRITE_BYTES] / constants[_WRITE_RATE])
+    return float(wrote + row[_WRITE_APART] * constants[_APART])
 
 
 @compiled
@@ -126,10 +128,19 @@ def combine_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
         return 0.0
     waves = ceil_div(row[_COMBINE_CTAS], row[_COMBINE_SLOTS] * gpu[SMS])
     read = combined_bytes(row) / (constants[_L2] * gpu[L2_RATE])
-    return float(constants[_COMBINE] + max(waves * constants[_COMBINE_SPLIT] * row[_SPLITS], read))
+    first = constants[_COMBINE] if row[_SPLITS] > 1.0 else 0.0
+    return float(first + max(waves * combine_cta_seconds(row, constants), read))
+
+
+@compiled
+def combine_cta_seconds(row: Floats, constants: Floats) -> float:
+    """Seconds of a CTA that combines splits: to find its sequence, and for each split."""
+    splits = row[_SPLITS] if row[_SPLITS] > 1.0 else 0.0
+    return float(constants[_SCAN] * row[_COMBINE_WALK] / 31.0 + constants[_COMBINE_SPLIT] * splits)
 
 
 @compiled
 def combined_bytes(row: Floats) -> float:
     """Bytes of partial outputs (fp32) that the combining launch reads."""
-    return float(row[_BATCH] * row[_HQ] * row[_ROWS] * row[_F] * 4.0 * row[_SPLITS])
+    splits = row[_SPLITS] if row[_SPLITS] > 1.0 else 0.0
+    return float(row[_BATCH] * row[_HQ] * row[_ROWS] * row[_F] * 4.0 * splits)

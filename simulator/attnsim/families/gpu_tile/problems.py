@@ -26,7 +26,7 @@ from attnsim.families.gpu_tile.splits import (
 )
 from attnsim.families.gpu_tile.tiles import ceil_div
 from attnsim.specs.gpu_tile import DATA_TYPES, GpuTile
-from attnsim.specs.kernel import AttentionLaunch, Kernel, Split, TileRule
+from attnsim.specs.kernel import AttentionLaunch, Kernel, Mask, Split, TileRule
 from attnsim.specs.ranges import bounds
 
 Ints = npt.NDArray[np.int64]
@@ -92,6 +92,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     _shape_columns(rows, problems, launch)
     chosen = _tile_columns(rows, problems, kernel, launch, gpu)
     _work_columns(rows, kernel, launch, gpu, work, chosen)
+    rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
     rows[:, AT["mask_all"]] = launch.mask_all
@@ -100,7 +101,8 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows[fits] = _scheduled(rows[fits], launch, gpu)
     _write_columns(rows, kernel, gpu)
     _combine_columns(rows, kernel, gpu)
-    rows[:, AT["scanned"]] = rows[:, AT["batch"]] if launch.scans_batch else 0.0
+    passes = np.where(rows[:, AT["asked"]] > 1, 1.0, 0.5)  # with splits it also sums those of the sequences before
+    rows[:, AT["scanned"]] = rows[:, AT["batch"]] * passes if launch.scans_batch else 0.0
     return Bound(columns=rows, chosen=chosen, rules=tuple(launch.tiles))
 
 
@@ -141,7 +143,7 @@ def _tile_columns(rows: Floats, problems: Problems, kernel: Kernel, launch: Atte
         if rule.data_types and kernel.data_types.products not in rule.data_types:
             continue
         free = (chosen == -1) & _within(problems.qk_dim, rule.head_dim) & _within(tiled, rule.rows)
-        free &= _within(problems.keys, rule.keys) & _masked(problems, rule)
+        free &= _within(problems.keys, rule.keys) & (_masked(problems, rule.masks) | (not rule.masks))
         for head in np.unique(np.stack([problems.qk_dim[free], problems.v_dim[free]]), axis=1).T:
             here = free & (problems.qk_dim == head[0]) & (problems.v_dim == head[1])
             slots = rule_ctas(rule, kernel, gpu, int(head[0]), int(head[1]))
@@ -177,13 +179,14 @@ def _within(values: Ints | Floats, text: str) -> Bools:
     return np.asarray((values >= low) & (values <= high))
 
 
-def _masked(problems: Problems, rule: TileRule) -> Bools:
-    if not rule.masks:
-        return np.ones(len(problems), np.bool_)
+def _masked(problems: Problems, masks: list[Mask]) -> Bools:
+    """Where the mask is one of those."""
+    if not masks:
+        return np.zeros(len(problems), np.bool_)
     window = problems.window < problems.keys
     causal = ~window & (problems.past < problems.keys - 1) & (problems.queries > 1)
     kinds = {"window": window, "causal": causal, "none": ~window & ~causal}
-    return np.asarray(np.any([kinds[mask] for mask in rule.masks], axis=0))
+    return np.asarray(np.any([kinds[mask] for mask in masks], axis=0))
 
 
 def _work_columns(
@@ -206,6 +209,7 @@ def _work_columns(
     converted = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]] if types.cache != types.products else np.zeros(len(rows))
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
+    rows[:, AT["whole_rows"]] = launch.whole_rows
     rows[:, AT["bulk"]] = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
 
 
@@ -315,6 +319,7 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
     rows[:, AT["write_weight"]] = 1.0
     rows[:, AT["write_bytes"]] = moved
+    rows[:, AT["write_apart"]] = launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
 
 
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
@@ -325,5 +330,13 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     present = rows[:, AT["splits"]] > 1
     if combine.always:
         present |= rows[:, AT["asked"]] > 1
-    rows[:, AT["combine_ctas"]] = np.where(present, np.ceil(outputs / combine.rows), 0.0)
+    batch, width = rows[:, AT["batch"]], rows[:, AT["v_dim"]]
+    columns = np.minimum(combine.columns or width, width)
+    taken = combine.rows * (combine.columns or width) / columns
+    ctas, apart = np.ceil(outputs / taken), batch * np.ceil(outputs / batch / taken)
+    if combine.sequences != "flat":
+        walked = (combine.sequences == "walked") & (2 * np.ceil(outputs / rows[:, AT["query_heads"]] / taken) < apart)
+        ctas = np.where(walked, ctas + batch, apart)
+        rows[:, AT["combine_walk"]] = np.where(walked, batch / 2.0, 0.0)
+    rows[:, AT["combine_ctas"]] = np.where(present, ctas * np.ceil(width / columns), 0.0)
     rows[:, AT["combine_slots"]] = gpu.max_threads // 256
