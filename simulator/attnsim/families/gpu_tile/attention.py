@@ -22,6 +22,7 @@ from attnsim.families.gpu_tile.plan import (
     BEFORE,
     COUNT,
     DRAM_MOVED,
+    EXPOSURE,
     GROUPED,
     L2_MOVED,
     PLAN_SIZE,
@@ -33,6 +34,7 @@ from attnsim.families.gpu_tile.plan import (
     write_cta_seconds,
 )
 from attnsim.families.gpu_tile.problems import bind_problems, one_problem, shared_parts
+from attnsim.families.gpu_tile.reuse import written_from_dram
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import AttentionLaunch, Kernel, TileRule
@@ -121,7 +123,7 @@ def _attention(
         ),
         l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
         dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
-        exposed=constants[CONSTANT["exposed"]],
+        exposed=planned[EXPOSURE],
         before_s=planned[BEFORE],
         einsums=tuple(einsum.name for einsum in step.cascade.einsums),
     )
@@ -141,6 +143,10 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
     launch = kernel.write
     assert launch is not None
     moved = row[AT["write_bytes"]]
+    deep, rate = moved, constants[CONSTANT["write_rate"]]
+    if row[AT["by_distance"]]:
+        deep = written_from_dram(row, constants[CONSTANT["warm"]] * gpu.l2.capacity_bytes)
+        rate = constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s
     return Launch(
         step=step.name,
         name=launch.name,
@@ -148,9 +154,9 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
         repeats=int(row[AT["write_ctas"]]),
         slots=int(row[AT["write_slots"]]),
         share=row[AT["write_slots"]],
-        activity=Activity(dram_bytes=moved),
+        activity=Activity(l2_bytes=moved if row[AT["by_distance"]] else 0.0, dram_bytes=deep),
         l2_bytes_per_s=constants[CONSTANT["write_rate"]],
-        dram_bytes_per_s=constants[CONSTANT["write_rate"]],
+        dram_bytes_per_s=rate,
         before_s=row[AT["write_apart"]] * constants[CONSTANT["apart"]],
     )
 

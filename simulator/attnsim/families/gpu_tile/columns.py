@@ -34,6 +34,7 @@ COLUMNS: tuple[str, ...] = (
     "rescale_cycles",  # for an element of the output row and tile
     "q_bytes",
     "o_bytes",
+    "cache_bytes",  # of an element of K or V in the cache
     "load_bytes",  # of an element of K or V as the kernel reads it
     "convert",  # elements of K and V that are converted or transposed for each key
     "spilled",  # registers of a thread in local memory
@@ -48,6 +49,9 @@ COLUMNS: tuple[str, ...] = (
     "splits",  # CTAs that share the keys of a row block
     "asked",  # splits that the caller or a first rule asks for, before the lengths are known
     "split_tiles",  # tiles of each of them, 0: as even as possible
+    "by_distance",  # 1: reuse distances say what is in the L2
+    "reads_new",  # 1: K and V are read as they come in, not from the cache
+    "copies",  # launches that rearrange Q before and O after
     # launches beside: what writes new K and V before, what combines splits after
     "write_ctas",
     "write_slots",

@@ -42,6 +42,15 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
 
 
 @compiled
+def begin_seconds(row: Floats, constants: Floats, missing: float, rows: float) -> float:
+    """Seconds of a CTA before its tiles, with this many rows of Q; missing: as in `fill_works`."""
+    bulk = constants[_BULK] if row[_BULKS] > 0.0 and row[_SPLITS] <= 1.0 else 1.0
+    per_row = bulk * (row[_E] * row[_QB] + row[_F] * (4.0 if row[_SPLITS] > 1.0 else row[_OB])) / constants[_ROW]
+    held = per_row * (row[_M] if row[_WHOLE] > 0.0 else min(row[_M], rows))
+    return float(constants[_CTA] + held + row[_SEARCHES] * constants[_SEARCH] + missing * constants[_MISS])
+
+
+@compiled
 def fill_works(
     row: Floats, constants: Floats, clock_hz: float, missing: float, works: Floats
 ) -> tuple[int, float, float]:
@@ -54,8 +63,6 @@ def fill_works(
     blocks = int(ceil_div(rows, m))
     splits = int(row[_SPLITS])
     tile, edge_s = tile_seconds(row, constants, clock_hz)
-    bulk = constants[_BULK] if row[_BULKS] > 0.0 and splits == 1 else 1.0
-    per_row = bulk * (row[_E] * row[_QB] + row[_F] * (4.0 if splits > 1 else row[_OB])) / constants[_ROW]
     made, tiles, edges = 0, 0.0, 0.0
     for block in range(blocks):
         first = float(int(block * m) // int(group))
@@ -66,13 +73,13 @@ def fill_works(
         tiles += count
         edges += on_edge
         share = row[_SPLIT_TILES] if row[_SPLIT_TILES] > 0.0 else ceil_div(count, splits) if count else 0.0
-        held = per_row * (m if row[_WHOLE] > 0.0 else min(m, rows - block * m)) + row[_SEARCHES] * constants[_SEARCH]
+        whole = begin_seconds(row, constants, missing, rows - block * m)
         left = count
         for _ in range(splits):
             mine = max(min(share, left), 0.0)
             left -= mine
             marked = on_edge * mine / count if count else 0.0
-            begin = constants[_CTA] + held + missing * constants[_MISS] if mine else 0.3 * constants[_CTA]
+            begin = whole if mine else 0.3 * constants[_CTA]
             works[made] = begin + mine * tile + marked * edge_s
             made += 1
     return made, tiles, edges

@@ -12,11 +12,19 @@ from attnsim.engine.grid_kernel import Ints, grid_makespan
 from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.cta import (
     arrange,
+    begin_seconds,
     fill_works,
     first_bytes,
     in_flight,
     missing_share,
     streamed_bytes,
+    tile_seconds,
+)
+from attnsim.families.gpu_tile.reuse import (
+    attention_from_dram,
+    copy_seconds,
+    keys_from_dram,
+    written_from_dram,
 )
 from attnsim.families.gpu_tile.tiles import ceil_div
 
@@ -34,14 +42,16 @@ _ROWS, _HQ = AT["queries"], AT["query_heads"]
 _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
+_DISTANT, _COPY = AT["by_distance"], CONSTANT["copy"]
+_GROUP, _STEP = AT["group"], CONSTANT["step"]
 _FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
 
 # Positions in the description of a GPU that compiled functions take.
 SMS, CLOCK_HZ, L2_BYTES, L2_RATE, DRAM_RATE = range(5)
 # Positions in what `plan` writes.
-COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED, TILES, EDGES, BEFORE, MISSING = range(11)
-PLAN_SIZE = 11
+COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED, TILES, EDGES, BEFORE, MISSING, EXPOSURE = range(12)
+PLAN_SIZE = 12
 _PS = 1e12
 
 
@@ -62,7 +72,9 @@ def plan(
     the numbers named above; COMPUTE is in seconds with the clock sunk by STRETCH under load, `order` in picoseconds
     with it.
     """
-    missing = missing_share(row, constants[_WARM], gpu[L2_BYTES])
+    kept = constants[_WARM] * gpu[L2_BYTES]
+    distant = row[_DISTANT] > 0.0
+    missing = keys_from_dram(row, kept) if distant else missing_share(row, constants[_WARM], gpu[L2_BYTES])
     count, tiles, edges = fill_works(row, constants, gpu[CLOCK_HZ], missing, works)
     copy, repeats, grouped = arrange(row, works, count, order)
     for index in range(copy):
@@ -77,8 +89,12 @@ def plan(
     for index in range(copy):
         order[index] *= stretch
     moved_l2, moved_dram = streamed_bytes(row, tiles, missing)
+    if distant:
+        moved_dram = attention_from_dram(row, kept)
     ctas = float(copy * repeats)
     before = constants[_LAUNCH] + constants[_SPREAD] * in_flight(ctas, float(slots * sms))
+    l2_rate, dram_rate = constants[_L2] * gpu[L2_RATE], constants[_DRAM] * gpu[DRAM_RATE]
+    before += copy_seconds(row, kept, constants[_COPY], l2_rate, dram_rate)
     together = min(ctas, float(slots * sms))
     before += constants[_FILL] * together * first_bytes(row) / gpu[L2_RATE]
     planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
@@ -87,6 +103,20 @@ def plan(
     planned[TILES], planned[EDGES] = tiles, edges
     planned[BEFORE] = before + constants[_SCAN] * ceil_div(row[_SCANNED], 31.0)
     planned[MISSING] = missing
+    planned[EXPOSURE] = exposure(row, constants, gpu, missing, compute)
+
+
+@compiled
+def exposure(row: Floats, constants: Floats, gpu: Floats, missing: float, compute: float) -> float:
+    """Share of a launch's own time that hides no loads: a constant, and what CTAs that begin in step do before the
+    second tile."""
+    if compute <= 0.0 or constants[_STEP] <= 0.0:
+        return float(constants[_EXPOSED])
+    rows = row[_ROWS] * row[_GROUP]
+    ctas = ceil_div(rows, row[_M]) * row[_HEADS] * row[_BATCH] * row[_SPLITS]
+    waves = min(max(ctas / (row[_SLOTS] * gpu[SMS]), 1.0), constants[_STEP])
+    begin = begin_seconds(row, constants, missing, rows) + tile_seconds(row, constants, gpu[CLOCK_HZ])[0]
+    return float(min(constants[_EXPOSED] + waves * begin / compute, 1.0))
 
 
 @compiled
@@ -101,7 +131,7 @@ def attention_seconds(planned: Floats, constants: Floats, gpu: Floats) -> float:
     """Seconds of the attention launch, with what comes before its first CTA."""
     through = planned[L2_MOVED] / (constants[_L2] * gpu[L2_RATE])
     deep = planned[DRAM_MOVED] / (constants[_DRAM] * gpu[DRAM_RATE])
-    return float(planned[BEFORE] + overlapped(planned[COMPUTE], max(through, deep), constants[_EXPOSED]))
+    return float(planned[BEFORE] + overlapped(planned[COMPUTE], max(through, deep), planned[EXPOSURE]))
 
 
 @compiled
@@ -111,6 +141,9 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
         return 0.0
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
     wrote = max(waves * write_cta_seconds(row, constants, gpu[SMS]), row[_WRITE_BYTES] / constants[_WRITE_RATE])
+    if row[_DISTANT] > 0.0:
+        deep = written_from_dram(row, constants[_WARM] * gpu[L2_BYTES])
+        wrote = max(wrote, deep / (constants[_DRAM] * gpu[DRAM_RATE]))
     return float(wrote + row[_WRITE_APART] * constants[_APART])
 
 

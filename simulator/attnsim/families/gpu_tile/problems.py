@@ -96,6 +96,9 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
     rows[:, AT["mask_all"]] = launch.mask_all
+    rows[:, AT["by_distance"]] = launch.reuse == "distance"
+    rows[:, AT["reads_new"]] = launch.reads_new
+    rows[:, AT["copies"]] = _copies(rows) if launch.repacks else 0.0
     rows[:, AT["splits"]] = 1.0
     fits = chosen >= 0
     rows[fits] = _scheduled(rows[fits], launch, gpu)
@@ -127,6 +130,12 @@ def _shape_columns(rows: Floats, problems: Problems, launch: AttentionLaunch) ->
     }
     for name, values in given.items():
         rows[:, AT[name]] = values
+
+
+def _copies(rows: Floats) -> Floats:
+    """Launches that rearrange Q and O of packed groups: one each, unless a single sequence or head is in order as is."""
+    packed = (rows[:, AT["group"]] > 1) & (rows[:, AT["queries"]] == 1)
+    return np.where(packed & (rows[:, AT["batch"]] > 1) & (rows[:, AT["kv_heads"]] > 1), 2.0, 0.0)
 
 
 def _padded(dims: Ints) -> Ints:
@@ -205,7 +214,8 @@ def _work_columns(
     rows[:, AT["rescale_cycles"]] = cycles(work.tile_row_element) * hidden
     rows[:, AT["q_bytes"]] = DATA_TYPES[types.products]
     rows[:, AT["o_bytes"]] = DATA_TYPES[types.output]
-    rows[:, AT["load_bytes"]] = DATA_TYPES[types.cache]
+    rows[:, AT["cache_bytes"]] = DATA_TYPES[types.cache]
+    rows[:, AT["load_bytes"]] = DATA_TYPES[types.products if launch.reads_new else types.cache]
     converted = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]] if types.cache != types.products else np.zeros(len(rows))
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
