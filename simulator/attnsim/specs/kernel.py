@@ -91,6 +91,9 @@ class AttentionLaunch(Spec):
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
     computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences. transposes_v: tiles of V are
     transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q a bulk copy (TMA) can bring.
+    reuse: what repeated runs find in the L2: K and V as far as they fit (`keys`), or any line unless too many bytes are
+    touched between two uses (`distance`). reads_new: K and V are read as they come in, not from the cache. repacks: a
+    packed group of single queries is rearranged by a launch before and one after, where it is not contiguous.
     search: masks under which a CTA looks for its row block in sections of heads, longest first.
     whole_rows: the rows of a tile take their time whether they are there or not.
     """
@@ -110,6 +113,9 @@ class AttentionLaunch(Spec):
     whole_rows: bool = False
     search: list[Mask] = Field(default_factory=list)
     bulk_groups: list[PositiveInt] = Field(default_factory=list)
+    reuse: Literal["keys", "distance"] = "keys"
+    reads_new: bool = False
+    repacks: bool = False
     split: Split = Split(rule="none")
     tiles: list[TileRule] = Field(min_length=1)
     source: Source | None = None

@@ -133,7 +133,7 @@ def _shape_columns(rows: Floats, problems: Problems, launch: AttentionLaunch) ->
 
 
 def _copies(rows: Floats) -> Floats:
-    """Launches that rearrange Q and O of packed groups: one each, unless a single sequence or head is in order as is."""
+    """Launches that rearrange Q and O of packed groups: none where one sequence or one head is in order as it is."""
     packed = (rows[:, AT["group"]] > 1) & (rows[:, AT["queries"]] == 1)
     return np.where(packed & (rows[:, AT["batch"]] > 1) & (rows[:, AT["kv_heads"]] > 1), 2.0, 0.0)
 
