@@ -226,7 +226,8 @@ def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
     ranks = {"B": request.batch or 1, "H": 1, **request.extents}
     if request.seq_len is not None:
         ranks = {**phase_extents(request.seq_len, request.phase), **ranks}
-    require_positive(ranks)
+    constants = {name for name, _ in cascade.constants}
+    require_positive({name: size for name, size in ranks.items() if name not in constants})
     step = cascade_step(cascade.name, cascade, ranks)
     sizes = " ".join(f"{rank}={size}" for rank, size in step.extents.items())
     return Workload(label=f"{cascade.name} {sizes}", steps=(step,))

@@ -55,10 +55,12 @@ class Prediction:
         ]
 
 
-def predict_rows(rows: pl.DataFrame, constants: Mapping[tuple[str, str], Floats] | None = None) -> Prediction:
+def predict_rows(
+    rows: pl.DataFrame, constants: Mapping[tuple[str, str], Floats] | None = None, *, ticks: bool = True
+) -> Prediction:
     """Predict every row. constants: (kernel, gpu) -> vector to use instead of the shipped calibration.
 
-    Raises AttnSimError for columns that are missing or of a wrong type; a row that cannot be predicted says so in
+    ticks: short times as the measuring host saw them, in its steps. Raises AttnSimError for columns that are missing or of a wrong type; a row that cannot be predicted says so in
     `reason`.
     """
     table = normalized(rows)
@@ -70,7 +72,7 @@ def predict_rows(rows: pl.DataFrame, constants: Mapping[tuple[str, str], Floats]
         if kernel is None:
             made.reason[at] = "no kernel of this name, or for this framework, kernel_source, phase and types"
             continue
-        _fill(made, at, group, gpu, str(kernel), constants or {})
+        _fill(made, at, group, gpu, str(kernel), constants or {}, ticks=ticks)
     return made
 
 
@@ -102,6 +104,8 @@ def _fill(
     gpu_name: str,
     name: str,
     constants: Mapping[tuple[str, str], Floats],
+    *,
+    ticks: bool,
 ) -> None:
     """Predict the rows of one kernel on one GPU."""
     kernel = gpu_kernels().get(name)
@@ -124,16 +128,23 @@ def _fill(
     bound = bind_problems(problems_of(group.filter(pl.Series(fine))), kernel, gpu, work_of(kernel))
     where = at[fine]
     made.kernel[at] = name
-    _run(made, where, bound, values, gpu, chosen)
+    _run(made, where, bound, values, gpu, chosen, ticks=ticks)
 
 
 def _run(
-    made: Prediction, at: npt.NDArray[np.int64], bound: Bound, values: Floats, gpu: GpuTile, chosen: Chosen
+    made: Prediction,
+    at: npt.NDArray[np.int64],
+    bound: Bound,
+    values: Floats,
+    gpu: GpuTile,
+    chosen: Chosen,
+    *,
+    ticks: bool,
 ) -> None:
     fits = bound.chosen >= 0
     made.reason[at[~fits]] = "no tile of the kernel takes this head dimension on this GPU"
     seconds, parts = run_bulk(bound.columns[fits], values, gpu_numbers(gpu))
-    made.ms[at[fits]] = as_timed(seconds, _tick(chosen)) * _MS_PER_S
+    made.ms[at[fits]] = as_timed(seconds, _tick(chosen) if ticks else None) * _MS_PER_S
     made.bottleneck[at[fits]] = np.array(PARTS, object)[parts.argmax(axis=1)] if len(parts) else []
     if chosen.calibration is not None and not chosen.transferred:
         made.expected_error[at[fits]] = chosen.calibration.held_out.mape

@@ -19,6 +19,8 @@ from attnsim.errors import MappingError, Problem
 
 UNLIMITED = 1 << 40
 """A window that never ends, and the reach of a query that sees every key."""
+_NO_WINDOW = 1 << 30
+"""Windows from here on are longer than any sequence: the cascade's way to have none."""
 
 # Instructions of the two pipes, (MUFU, FP32), that make an operation: PTX ISA, ex2.approx, rcp.approx and tanh.approx;
 # sigmoid(x) = (1 + tanh(x/2))/2, as FlashSigmoid computes it (Ramapuram et al. 2024, section 4).
@@ -133,6 +135,7 @@ def attention_shape(cascade: Cascade, ranks: Ranks, extents: Mapping[str, int]) 
     """Sizes and mask of a problem. The last batch rank counts heads, the row ranks but the queries make a group."""
     batch = [extents[rank] for rank in cascade.batch]
     upper, lower = _band(cascade, ranks, extents)
+    window = upper - lower + 1
     return AttentionShape(
         batch=math.prod(batch[:-1]),
         kv_heads=batch[-1] if batch else 1,
@@ -142,7 +145,7 @@ def attention_shape(cascade: Cascade, ranks: Ranks, extents: Mapping[str, int]) 
         qk_dim=math.prod(extents[v.upper()] for v in ranks.qk),
         v_dim=math.prod(extents[v.upper()] for v in ranks.v),
         past=min(upper, UNLIMITED),
-        window=min(upper - lower + 1, UNLIMITED),
+        window=window if window < _NO_WINDOW else UNLIMITED,
     )
 
 
