@@ -55,7 +55,7 @@ COLUMNS: tuple[str, ...] = (
     # launches beside: what writes new K and V before, what combines splits after
     "write_ctas",
     "write_slots",
-    "write_weight",  # work of one of its CTAs, in units of `write`
+    "write_threads",  # of one of its CTAs, over 1024
     "write_bytes",
     "write_apart",  # 1 where K and V are written by a launch each
     "combine_ctas",  # 0: no such launch

@@ -30,10 +30,10 @@ from attnsim.families.gpu_tile.tiles import ceil_div
 
 _SLOTS, _M, _N, _E, _F, _RATE = AT["slots"], AT["m"], AT["n"], AT["qk_dim"], AT["v_dim"], AT["flop_per_cycle"]
 _HEADS, _BATCH, _SPLITS, _SCANNED = AT["heads"], AT["batch"], AT["splits"], AT["scanned"]
-_WRITE_CTAS, _WRITE_SLOTS, _WRITE_WEIGHT, _WRITE_BYTES = (
+_WRITE_CTAS, _WRITE_SLOTS, _WRITE_THREADS, _WRITE_BYTES = (
     AT["write_ctas"],
     AT["write_slots"],
-    AT["write_weight"],
+    AT["write_threads"],
     AT["write_bytes"],
 )
 _COMBINE_CTAS, _COMBINE_SLOTS = AT["combine_ctas"], AT["combine_slots"]
@@ -44,6 +44,7 @@ _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT[
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
 _DISTANT, _COPY = AT["by_distance"], CONSTANT["copy"]
 _GROUP, _STEP = AT["group"], CONSTANT["step"]
+_ISSUE = CONSTANT["issue"]
 _FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
 
@@ -151,7 +152,11 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
 def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
     """Seconds that a CTA of the writing launch holds its slot: its work, or as long as it takes to start a wave."""
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
-    return float(max(constants[_WRITE] * row[_WRITE_WEIGHT], row[_WRITE_CTAS] / waves * constants[_DISPATCH]))
+    return float(
+        max(
+            constants[_WRITE] + constants[_ISSUE] * row[_WRITE_THREADS], row[_WRITE_CTAS] / waves * constants[_DISPATCH]
+        )
+    )
 
 
 @compiled

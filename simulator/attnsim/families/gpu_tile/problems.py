@@ -6,6 +6,7 @@ launch is decided here: packing, tile, occupancy, order, splits, the launches be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,7 +91,12 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     assert launch is not None
     rows = blank(len(problems))
     _shape_columns(rows, problems, launch)
-    chosen = _tile_columns(rows, problems, kernel, launch, gpu)
+    chosen = _tile_columns(rows, problems, kernel, launch, gpu, np.zeros(len(rows), np.bool_))
+    if any(rule.split for rule in launch.tiles):
+        fits = chosen >= 0
+        asked = np.zeros(len(rows), np.bool_)
+        asked[fits] = _scheduled(rows[fits], launch, gpu)[:, AT["asked"]] > 1
+        chosen = _tile_columns(rows, problems, kernel, launch, gpu, asked)
     _work_columns(rows, kernel, launch, gpu, work, chosen)
     rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
@@ -142,8 +148,13 @@ def _padded(dims: Ints) -> Ints:
     return (2 ** np.ceil(np.log2(dims))).astype(np.int64)
 
 
-def _tile_columns(rows: Floats, problems: Problems, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile) -> Ints:
-    """Fill in the tile of each problem; returns the position of its rule, -1 where none holds or none fits."""
+def _tile_columns(
+    rows: Floats, problems: Problems, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, asked: Bools
+) -> Ints:
+    """Fill in the tile of each problem; returns the position of its rule, -1 where none holds or none fits.
+
+    asked: where more than one split is asked for.
+    """
     chosen = np.full(len(problems), -1, np.int64)
     tiled = rows[:, AT["queries"]] * rows[:, AT["group"]]
     for position, rule in enumerate(launch.tiles):
@@ -153,6 +164,7 @@ def _tile_columns(rows: Floats, problems: Problems, kernel: Kernel, launch: Atte
             continue
         free = (chosen == -1) & _within(problems.qk_dim, rule.head_dim) & _within(tiled, rule.rows)
         free &= _within(problems.keys, rule.keys) & (_masked(problems, rule.masks) | (not rule.masks))
+        free &= asked | (not rule.split)
         for head in np.unique(np.stack([problems.qk_dim[free], problems.v_dim[free]]), axis=1).T:
             here = free & (problems.qk_dim == head[0]) & (problems.v_dim == head[1])
             slots = rule_ctas(rule, kernel, gpu, int(head[0]), int(head[1]))
@@ -208,7 +220,7 @@ def _work_columns(
         return pipes[0] / gpu.exp_per_cycle + pipes[1] / gpu.fp32_per_cycle
 
     hidden = np.array([HIDDEN[rule.overlap or launch.overlap] for rule in launch.tiles])[chosen]
-    rows[:, AT["flop_per_cycle"]] = rates.get(types.products, 0)
+    rows[:, AT["flop_per_cycle"]] = _rate(rows, kernel, launch, rates)
     rows[:, AT["score_cycles"]] = cycles(work.score) * hidden
     rows[:, AT["row_cycles"]] = cycles(work.tile_row) * hidden
     rows[:, AT["rescale_cycles"]] = cycles(work.tile_row_element) * hidden
@@ -221,6 +233,18 @@ def _work_columns(
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
     rows[:, AT["bulk"]] = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
+
+
+def _rate(rows: Floats, kernel: Kernel, launch: AttentionLaunch, rates: Mapping[str, float]) -> Floats:
+    """FLOP per cycle of one Q K^T and one P V, for which the tile's products take as long as they do: products of other
+    types, and more of them, each take their time one after the other."""
+    types = kernel.data_types
+    qk, v = rows[:, AT["qk_dim"]], rows[:, AT["v_dim"]]
+    scores, values = (float(rates.get(kind, 0.0)) for kind in (types.scores or types.products, types.products))
+    if not scores or not values:
+        return np.zeros(len(rows))
+    taken = launch.score_products * qk / scores + launch.value_products * v / values
+    return np.asarray((qk + v) / taken)
 
 
 def _scheduled(rows: Floats, launch: AttentionLaunch, gpu: GpuTile) -> Floats:
@@ -258,6 +282,7 @@ def _numbers(split: Split) -> tuple[float, ...]:
         float(split.keys),
         float(split.pages),
         float(split.only_packed),
+        float(split.still_asked),
     )
 
 
@@ -281,38 +306,70 @@ def _fill_splits(
     step: float,
     page: float,
     only_packed: float,
+    late: float,
 ) -> None:
-    """Write splits, and where the rule says so tiles of a split, by the rule with this code."""
+    """Write splits, and where the rule says so what was asked for, by the rule with this code."""
     for index in range(len(rows)):
         row = rows[index]
-        if (only_packed > 0.0 and row[_GROUP] <= 1.0) or row[_BATCH] > batch_limit:
+        if (only_packed > 0.0 and row[_GROUP] <= 1.0) or (row[_BATCH] > batch_limit and late == 0.0):
             continue
         seen = min(row[_KEYS], row[_WINDOW] + row[_M]) if row[_WINDOW] < row[_KEYS] else row[_KEYS]
-        tiles, heads, batch = ceil_div(seen, row[_N]), row[_HEADS], row[_BATCH]
-        if code == 1:
-            counted = ceil_div(row[_KEYS], step if step > 0.0 else row[_N])
-            row[_SPLITS] = efficient_splits(batch * heads * blocks[index], slots * sms, counted, limit, True)
-        elif code == 2:
-            wanted = bound if bound > 0.0 and batch <= bound_batch else 0.0
-            if wanted <= 0.0:
-                wanted = efficient_splits(heads * blocks[index], sms, tiles, limit, False) if tiles > least else 1.0
-            whole = ceil_div(row[_KEYS], row[_N])
-            row[_ASKED] = wanted
-            row[_SPLITS] = dynamic_splits(blocks[index], heads, batch, whole, sms, wanted) if wanted > 1.0 else 1.0
-        elif code == 3:
-            keys = min(row[_KEYS], row[_WINDOW] + row[_M])
-            budget = float(int(slots * sms) // int(row[_KV]))
-            chunk = item_tiles(batch, blocks[index], keys, budget, 128.0, page)
-            row[_SPLITS] = ceil_div(keys, chunk) if chunk > 0.0 else 1.0
-        elif code == 4:
-            row[_SPLITS] = square_root_splits(row[_KEYS], batch, heads, slots * sms)
-        elif code == 5:
-            row[_SPLITS] = cluster_splits(seen, step, batch, heads * blocks[index], sms)
-        elif code == 6:
-            row[_SPLITS] = bounded_splits(seen, batch * heads * blocks[index], sms, limit)
-        elif code == 7:
-            row[_SPLITS] = limit if batch <= bound_batch / row[_KV] else 1.0
-        row[_SPLITS] = min(row[_SPLITS], max(tiles, 1.0)) if code != 7 else row[_SPLITS]
+        asked = bound if row[_BATCH] <= bound_batch else 0.0
+        n = step if step > 0.0 and code in (1, 2) else row[_N]
+        if code == 2:
+            row[_ASKED] = _asked_splits(row, blocks[index], seen, n, sms, limit, least, asked)
+        row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page)
+        if code != 7:
+            row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
+        if row[_BATCH] > batch_limit:
+            row[_SPLITS] = 1.0
+
+
+@compiled
+def _asked_splits(
+    row: Floats, blocks: float, seen: float, n: float, sms: float, limit: float, least: float, asked: float
+) -> float:
+    """Splits that the caller asks for, or else those of the heuristic for one sequence."""
+    if asked > 0.0:
+        return asked
+    tiles = ceil_div(seen, n)
+    return float(efficient_splits(row[_HEADS] * blocks, sms, tiles, limit, False)) if tiles > least else 1.0
+
+
+@compiled
+def _row_splits(
+    row: Floats,
+    blocks: float,
+    code: int,
+    seen: float,
+    n: float,
+    sms: float,
+    slots: float,
+    limit: float,
+    bound_batch: float,
+    step: float,
+    page: float,
+) -> float:
+    """Splits of a problem whose keys are walked n at a time, by the rule with this code."""
+    heads, batch, keys = row[_HEADS], row[_BATCH], row[_KEYS]
+    made = 1.0
+    if code == 1:
+        made = efficient_splits(batch * heads * blocks, slots * sms, ceil_div(keys, n), limit, True)
+    elif code == 2 and row[_ASKED] > 1.0:
+        made = dynamic_splits(blocks, heads, batch, ceil_div(keys, n), sms, row[_ASKED])
+    elif code == 3:
+        reach = min(keys, row[_WINDOW] + row[_M])
+        chunk = item_tiles(batch, blocks, reach, float(int(slots * sms) // int(row[_KV])), 128.0, page)
+        made = ceil_div(reach, chunk) if chunk > 0.0 else 1.0
+    elif code == 4:
+        made = square_root_splits(keys, batch, heads, slots * sms)
+    elif code == 5:
+        made = cluster_splits(seen, step, batch, heads * blocks, sms)
+    elif code == 6:
+        made = bounded_splits(seen, batch * heads * blocks, sms, limit)
+    elif code == 7:
+        made = limit if batch <= bound_batch / row[_KV] else 1.0
+    return float(made)
 
 
 def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
@@ -327,7 +384,7 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
         moved = moved + tokens * rows[:, AT["query_heads"]] * rows[:, AT["qk_dim"]] * (2.0 + rows[:, AT["q_bytes"]])
     rows[:, AT["write_ctas"]] = np.ceil(tokens / launch.tokens)
     rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
-    rows[:, AT["write_weight"]] = 1.0
+    rows[:, AT["write_threads"]] = threads / 1024.0
     rows[:, AT["write_bytes"]] = moved
     rows[:, AT["write_apart"]] = launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
 
