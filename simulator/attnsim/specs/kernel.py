@@ -37,7 +37,7 @@ class TileRule(Spec):
     stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
     of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
-    search: its CTAs search for their row block under any mask.
+    search: its CTAs search for their row block under any mask. split: only of grids for which splits are asked.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -56,6 +56,7 @@ class TileRule(Spec):
     ctas: PositiveInt = 32
     spilled: NonNegativeInt = 0
     search: bool = False
+    split: bool = False
     overlap: Overlap | None = None
 
 
@@ -65,7 +66,8 @@ class Split(Spec):
     slots_per_sm: CTAs of an SM that the rule counts on. limit: most splits. least_tiles: fewer tiles are never split.
     bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
     beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
-    only grids whose tiles hold a group are split. pages: keys of a page of the cache.
+    only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
+    the kernel for splits runs all the same, with one.
     """
 
     rule: SplitRule
@@ -78,12 +80,14 @@ class Split(Spec):
     keys: int = 0
     pages: PositiveInt = 1
     only_packed: bool = False
+    still_asked: bool = False
 
 
 class AttentionLaunch(Spec):
     """The fused launch: Q K^T, the softmax and P V over tiles of keys.
 
-    instructions: class of tensor-core instructions by architecture. overlap: of products and softmax, inside a
+    instructions: class of tensor-core instructions by architecture. score_products, value_products: products of a tile
+    as large as Q K^T and as P V; a backward pass has 3 and 2 (Dao, FlashAttention-2, 2023, algorithm 2). overlap: of products and softmax, inside a
     warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`. pack: rows of a tile are the queries of one
     head, of all heads of a `group`, or of a group for `single` queries without a window. order: of the row blocks of a
     head, longest first over all heads, or the same block of all heads before the next (`across`). l2_sections: as many
@@ -101,6 +105,8 @@ class AttentionLaunch(Spec):
     kind: Literal["attention"]
     name: Text = "attention"
     instructions: dict[Architecture, str]
+    score_products: PositiveInt = 1
+    value_products: PositiveInt = 1
     overlap: Overlap = "none"
     pack: Literal["query", "group", "single"] = "query"
     order: Order = "ascending"
@@ -152,16 +158,24 @@ class CombineLaunch(Spec):
 
 
 class Types(Spec):
-    """Data types: of the two products, of K and V in the cache, and of what comes in and goes out."""
+    """Data types: of the two products, of K and V in the cache, and of what comes in and goes out.
+
+    scores: of Q K^T, where it is not that of P V.
+    """
 
     products: str = "bf16"
+    scores: str | None = None
     cache: str = "bf16"
     output: str = "bf16"
 
 
 class Constants(Spec):
-    """The constants that `attnsim calibrate` fits for a GPU, and values of others that are the kernel's own."""
+    """The constants that `attnsim calibrate` fits for a GPU, and values of others that are the kernel's own.
 
+    of: kernel whose calibrations hold for this one too, because the two differ in their schedule or their cascade alone.
+    """
+
+    of: Text | None = None
     fit: list[str] = Field(default_factory=list, max_length=12)
     fixed: dict[str, float] = Field(default_factory=dict)
 
@@ -244,14 +258,16 @@ def _launch_problems(kernel: Kernel, path: str, launch: AttentionLaunch) -> Iter
             what = f"{architecture} has no instruction {name!r}"
             yield problem_at(kernel, f"{path}.instructions.{architecture}", what, suggest(name, usable))
     for number, rule in enumerate(launch.tiles):
-        for key in ("head_dim", "rows", "keys"):
-            text = getattr(rule, key)
-            if not is_range(text):
-                what = f"{text!r} is no range"
-                yield problem_at(
-                    kernel, f"{path}.tiles.{number}.{key}", what, "write low..high, ..high, low.. or a number"
-                )
-        for kind in rule.data_types:
-            if kind not in DATA_TYPES:
-                what = f"no tensor core knows the data type {kind!r}"
-                yield problem_at(kernel, f"{path}.tiles.{number}.data_types", what, suggest(kind, tuple(DATA_TYPES)))
+        yield from _tile_problems(kernel, f"{path}.tiles.{number}", rule)
+
+
+def _tile_problems(kernel: Kernel, path: str, rule: TileRule) -> Iterator[Problem]:
+    for key in ("head_dim", "rows", "keys"):
+        text = getattr(rule, key)
+        if not is_range(text):
+            what = f"{text!r} is no range"
+            yield problem_at(kernel, f"{path}.{key}", what, "write low..high, ..high, low.. or a number")
+    for kind in rule.data_types:
+        if kind not in DATA_TYPES:
+            what = f"no tensor core knows the data type {kind!r}"
+            yield problem_at(kernel, f"{path}.data_types", what, suggest(kind, tuple(DATA_TYPES)))

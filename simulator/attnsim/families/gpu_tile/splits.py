@@ -30,15 +30,20 @@ def efficient_splits(grid: float, room: float, tiles: float, limit: float, skip_
     most = int(min(limit, min(room, tiles)))
     best = 0.0
     for splits in range(1, most + 1):
-        if not (skip_equal and splits > 1 and ceil_div(tiles, splits) == ceil_div(tiles, splits - 1)):
-            waves = grid * splits / room
-            best = max(best, waves / math.ceil(waves))
+        best = max(best, _fullness(grid, float(splits), room, tiles, skip_equal))
     for splits in range(1, most + 1):
-        if not (skip_equal and splits > 1 and ceil_div(tiles, splits) == ceil_div(tiles, splits - 1)):
-            waves = grid * splits / room
-            if waves / math.ceil(waves) >= 0.85 * best:
-                return float(splits)
+        if _fullness(grid, float(splits), room, tiles, skip_equal) >= 0.85 * best:
+            return float(splits)
     return 1.0
+
+
+@compiled
+def _fullness(grid: float, splits: float, room: float, tiles: float, skip_equal: bool) -> float:
+    """Share of the slots of all waves that are taken; 0 for a number of splits that is left out."""
+    if skip_equal and splits > 1.0 and ceil_div(tiles, splits) == ceil_div(tiles, splits - 1.0):
+        return 0.0
+    waves = grid * splits / room
+    return float(waves / math.ceil(waves))
 
 
 @compiled
