@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,10 +17,37 @@ def validate(
     every_point: Annotated[
         bool, typer.Option("--all", help="print every point, not only the worst of a claim")
     ] = False,
-    sample: Annotated[int | None, typer.Option(min=1, help="simulate at most this many points of each claim")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="at most this many points of each claim, or rows of each measured cell")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help="measured: GPUs, with commas")] = None,
+    framework: Annotated[str | None, typer.Option(help="measured: vllm, trtllm, sglang, with commas")] = None,
+    phase: Annotated[str | None, typer.Option(help="measured: context, generation, with commas")] = None,
+    dtype: Annotated[str | None, typer.Option(help="measured: types of the cache, bf16, fp8, with commas")] = None,
+    window: Annotated[Literal["all", "full", "windowed"], typer.Option(help="measured: rows with a window")] = "all",
+    require_targets: Annotated[
+        bool, typer.Option("--require-targets", help="measured: exit code 1 if a target is missed")
+    ] = False,
+    any_package_version: Annotated[
+        bool, typer.Option("--any-package-version", help="measured: take a version that is not described")
+    ] = False,
     json: inputs.JsonOption = False,
 ) -> Answer:
-    """Compare with published values; exit code 1 if a claim does not hold."""
+    """Compare with published values; exit code 1 if a claim does not hold. `measured` compares with GPU timings."""
+    if datasets == ["measured"]:
+        from attnsim.cli.measured import validate_measured
+
+        return validate_measured(
+            gpu=gpu,
+            framework=framework,
+            phase=phase,
+            dtype=dtype,
+            window=window,
+            sample=sample,
+            require_targets=require_targets,
+            any_package_version=any_package_version,
+            json=json,
+        )
     from attnsim.cli.progress import track
     from attnsim.cli.validate_table import validation_json, validation_table
     from attnsim.errors import EXIT_CLAIM_FAILED, EXIT_OK

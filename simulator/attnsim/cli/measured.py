@@ -1,0 +1,48 @@
+"""`attnsim validate measured`: held-out GPU timings, our predictions, and what simpler predictors make of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attnsim.cli.answer import Answer
+
+
+def validate_measured(
+    *,
+    gpu: str | None,
+    framework: str | None,
+    phase: str | None,
+    dtype: str | None,
+    window: Literal["all", "full", "windowed"],
+    sample: int | None,
+    require_targets: bool,
+    any_package_version: bool,
+    json: bool,
+) -> Answer:
+    """Judge held-out rows of a selection; every option narrows it."""
+    from attnsim.cli.measured_table import measured_json, measured_table
+    from attnsim.cli.progress import waiting
+    from attnsim.errors import EXIT_CLAIM_FAILED, EXIT_OK
+    from attnsim.measured.dataset import SAMPLE
+    from attnsim.measured.rows import FRAMEWORKS, GPUS, Selection
+    from attnsim.measured_validation.judge import judge
+    from attnsim.measured_validation.targets import verdicts
+    from attnsim.results import json_text
+
+    selection = Selection(
+        gpus=_names(gpu) or GPUS,
+        frameworks=_names(framework) or FRAMEWORKS,
+        phases=_names(phase) or ("context", "generation"),
+        kv_cache_dtypes=_names(dtype),
+        windows=window,
+    )
+    with waiting("predicting"):
+        judged = judge(selection, per_cell=sample or SAMPLE, any_version=any_package_version)
+    text = json_text(measured_json(judged)) if json else measured_table(judged)
+    missed = require_targets and not all(verdict.met for verdict in verdicts(judged.rows))
+    return Answer(text=text, exit_code=EXIT_CLAIM_FAILED if missed else EXIT_OK)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    """Names separated by commas; none if the option was left out."""
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
