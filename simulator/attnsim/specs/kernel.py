@@ -87,7 +87,8 @@ class AttentionLaunch(Spec):
     """The fused launch: Q K^T, the softmax and P V over tiles of keys.
 
     instructions: class of tensor-core instructions by architecture. score_products, value_products: products of a tile
-    as large as Q K^T and as P V; a backward pass has 3 and 2 (Dao, FlashAttention-2, 2023, algorithm 2). overlap: of products and softmax, inside a
+    as large as Q K^T and as P V; a backward pass has 3 and 2 (Dao, FlashAttention-2, 2023, algorithm 2).
+    overlap: of products and softmax, inside a
     warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`. pack: rows of a tile are the queries of one
     head, of all heads of a `group`, or of a group for `single` queries without a window. order: of the row blocks of a
     head, longest first over all heads, or the same block of all heads before the next (`across`). l2_sections: as many
@@ -172,7 +173,7 @@ class Types(Spec):
 class Constants(Spec):
     """The constants that `attnsim calibrate` fits for a GPU, and values of others that are the kernel's own.
 
-    of: kernel whose calibrations hold for this one too, because the two differ in their schedule or their cascade alone.
+    of: kernel whose calibrations hold for this one too, because only the schedule or the cascade differs.
     """
 
     of: Text | None = None

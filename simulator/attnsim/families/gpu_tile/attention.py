@@ -67,10 +67,11 @@ def require_types(kernel: Kernel, gpu: GpuTile) -> None:
     if name is None:
         what = f"{kernel.name} does not run on {gpu.name} ({gpu.architecture})"
         raise MappingError(problem_at(kernel, "launches", what, f"it runs on {', '.join(launch.instructions)}"))
-    if kernel.data_types.products not in gpu.tensor.get(name, {}):
-        known = sorted({kind for rates in gpu.tensor.values() for kind in rates})
-        what = f"{gpu.name} has no {name} for {kernel.data_types.products}"
-        raise MappingError(problem_at(kernel, "data_types.products", what, f"it multiplies {', '.join(known)}"))
+    for key, kind in (("products", kernel.data_types.products), ("scores", kernel.data_types.scores)):
+        if kind is not None and kind not in gpu.tensor.get(name, {}):
+            known = sorted({kind for rates in gpu.tensor.values() for kind in rates})
+            what = f"{gpu.name} has no {name} for {kind}"
+            raise MappingError(problem_at(kernel, f"data_types.{key}", what, f"it multiplies {', '.join(known)}"))
 
 
 def attention_launches(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats) -> tuple[Launch, ...] | Infeasible:
@@ -112,14 +113,14 @@ def _attention(
         slots=int(row[AT["slots"]]),
         share=min(row[AT["slots"]], 1.0 / constants[CONSTANT["busy"]]),
         activity=Activity(
-            tensor_flops={kernel.data_types.products: 2.0 * scores * width},
+            tensor_flops=_by_type(kernel, launch, 2.0 * scores, row[AT["qk_dim"]], row[AT["v_dim"]]),
             fp32_ops=scores * work.score[1]
             + tile_rows * (work.tile_row[1] + row[AT["v_dim"]] * work.tile_row_element[1]),
             mufu_ops=scores * work.score[0] + tile_rows * work.tile_row[0],
             shared_bytes=2.0 * tiles * row[AT["n"]] * width * row[AT["load_bytes"]],
             l2_bytes=planned[L2_MOVED],
             dram_bytes=planned[DRAM_MOVED],
-            useful_flops=2.0 * visible_pairs(shape) * (shape.qk_dim + shape.v_dim),
+            useful_flops=sum(_by_type(kernel, launch, 2.0 * visible_pairs(shape), shape.qk_dim, shape.v_dim).values()),
         ),
         l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
         dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
@@ -127,6 +128,15 @@ def _attention(
         before_s=planned[BEFORE],
         einsums=tuple(einsum.name for einsum in step.cascade.einsums),
     )
+
+
+def _by_type(kernel: Kernel, launch: AttentionLaunch, twice: float, qk: float, v: float) -> dict[str, float]:
+    """FLOPs of the products by data type; twice: two for each score. qk, v: elements of a head."""
+    flops: dict[str, float] = {}
+    first, second = kernel.data_types.scores or kernel.data_types.products, kernel.data_types.products
+    for kind, times in ((first, launch.score_products * qk), (second, launch.value_products * v)):
+        flops[kind] = flops.get(kind, 0.0) + float(twice * times)
+    return flops
 
 
 def planned_ctas(row: Floats, constants: Floats, gpu: GpuTile) -> tuple[Floats, Floats]:

@@ -53,15 +53,15 @@ def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None) -> C
     Times that an SM's clock sets are scaled with it when they come from another GPU. Raises SpecError for a file of
     another kernel.
     """
-    values = default_values(kernel)
+    values, calibrated = default_values(kernel), kernel.constants.of or kernel.name
     if file is not None:
         own = load_calibration(Path(file), kernel=kernel.name)
         return Chosen(values=with_constants(values, own.constants), calibration=own)
-    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(kernel.name)]
+    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(calibrated)]
     name = nearest(gpu.name, gpu.architecture, known)
     if name is None:
         return Chosen(values=values, calibration=None)
-    found = load_calibration(calibration_path(name, kernel.name), kernel=kernel.name)
+    found = load_calibration(calibration_path(name, calibrated), kernel=calibrated)
     constants = found.constants if name == gpu.name else _scaled(found.constants, _hardware(name), gpu)
     return Chosen(values=with_constants(values, constants), calibration=found, transferred=name != gpu.name)
 
