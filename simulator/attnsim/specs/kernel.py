@@ -22,11 +22,11 @@ from attnsim.specs.ranges import is_range
 from attnsim.specs.spec import Source, Spec, Text, problem_at
 
 Mask = Literal["none", "causal", "window"]
-Order = Literal["ascending", "descending", "longest_first", "across"]
+Order = Literal["ascending", "descending", "longest_first", "across", "dealt"]
 SplitRule = Literal[
     "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k"
 ]
-Overlap = Literal["none", "two_stage", "ping_pong", "both"]
+Overlap = Literal["none", "two_stage", "ping_pong", "both", "specialized"]
 
 
 class TileRule(Spec):
@@ -38,6 +38,7 @@ class TileRule(Spec):
     of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
     search: its CTAs search for their row block under any mask. split: only of grids for which splits are asked.
+    v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -55,6 +56,7 @@ class TileRule(Spec):
     held: float = 1.0
     ctas: PositiveInt = 32
     spilled: NonNegativeInt = 0
+    v_columns: NonNegativeInt = 0
     search: bool = False
     split: bool = False
     overlap: Overlap | None = None
@@ -89,17 +91,18 @@ class AttentionLaunch(Spec):
     instructions: class of tensor-core instructions by architecture. score_products, value_products: products of a tile
     as large as Q K^T and as P V; a backward pass has 3 and 2 (Dao, FlashAttention-2, 2023, algorithm 2).
     overlap: of products and softmax, inside a
-    warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`. pack: rows of a tile are the queries of one
+    warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`, or by warps of their own (`specialized`). pack: rows of a tile are the queries of one
     head, of all heads of a `group`, or of a group for `single` queries without a window. order: of the row blocks of a
-    head, longest first over all heads, or the same block of all heads before the next (`across`). l2_sections: as many
+    head, longest first over all heads, or the same block of all heads before the next (`across`), or
+    ascending and dealt out to the SMs in turn beforehand (`dealt`). l2_sections: as many
     heads take turns in a block as keep their K and V in 32 MiB. exact_start: tiles begin at a window's first key.
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
-    computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences. transposes_v: tiles of V are
-    transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q a bulk copy (TMA) can bring.
-    reuse: what repeated runs find in the L2: K and V as far as they fit (`keys`), or any line unless too many bytes are
-    touched between two uses (`distance`). reads_new: K and V are read as they come in, not from the cache. repacks: a
-    packed group of single queries is rearranged by a launch before and one after, where it is not contiguous.
-    search: masks under which a CTA looks for its row block in sections of heads, longest first.
+    computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences, or only where splits are asked
+    for. transposes_v: tiles of V are transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q
+    a bulk copy (TMA) can bring. reuse: what repeated runs find in the L2: K and V as far as they fit (`keys`), or any
+    line unless too many bytes are touched between two uses (`distance`). reads_new: K and V are read as they come in,
+    not from the cache. repacks: a packed group of single queries is rearranged by a launch before and one after, where
+    it is not contiguous. search: masks under which a CTA looks for its row block in sections of heads, longest first.
     whole_rows: the rows of a tile take their time whether they are there or not.
     """
 
@@ -115,7 +118,7 @@ class AttentionLaunch(Spec):
     exact_start: bool = False
     mask_all: bool = False
     pads_head: bool = False
-    scans_batch: bool = False
+    scans_batch: bool | Literal["split"] = False
     transposes_v: bool = False
     whole_rows: bool = False
     search: list[Mask] = Field(default_factory=list)
@@ -131,7 +134,9 @@ class AttentionLaunch(Spec):
 class WriteLaunch(Spec):
     """The launch that writes new K and V to the cache: a CTA for every `tokens` of them.
 
-    queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it).
+    queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it), or read it
+    twice (`quantized`: for the largest value first). heads: heads of a CTA, K and V apart; 0 for all. by_head: each
+    warp writes a head at a time.
     apart: K and V of different widths are written by launches of their own.
     """
 
@@ -139,7 +144,9 @@ class WriteLaunch(Spec):
     name: Text = "cache_write"
     tokens: PositiveInt = 1
     most_threads: PositiveInt = 512
-    queries: Literal["left", "rewritten"] = "left"
+    queries: Literal["left", "rewritten", "quantized"] = "left"
+    heads: NonNegativeInt = 0
+    by_head: bool = False
     apart: bool = False
     source: Source | None = None
 
@@ -147,7 +154,9 @@ class WriteLaunch(Spec):
 class CombineLaunch(Spec):
     """The launch that combines the results of splits: a CTA for every `rows` of the output; `always` launched, or only
     where there are splits. columns: elements of a row that it takes, more rows in proportion where rows are narrower, 0
-    for whole rows. sequences: its CTAs take outputs of one sequence only (`apart`), or look for it (`walked`)."""
+    for whole rows. sequences: its CTAs take outputs of one sequence only (`apart`), or look for it (`walked`).
+    single: the result of one split is the output, or a partial result like any.
+    """
 
     kind: Literal["combine"]
     name: Text = "combine"
@@ -155,6 +164,7 @@ class CombineLaunch(Spec):
     columns: NonNegativeInt = 0
     sequences: Literal["flat", "apart", "walked"] = "flat"
     always: bool = False
+    single: Literal["written", "kept"] = "written"
     source: Source | None = None
 
 

@@ -32,9 +32,10 @@ from attnsim.families.gpu_tile.plan import (
     combined_bytes,
     plan,
     write_cta_seconds,
+    write_stream_seconds,
 )
 from attnsim.families.gpu_tile.problems import bind_problems, one_problem, shared_parts
-from attnsim.families.gpu_tile.reuse import written_from_dram
+from attnsim.families.gpu_tile.reuse import combined_from_dram, written_from_dram
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import AttentionLaunch, Kernel, TileRule
@@ -103,7 +104,7 @@ def _attention(
     tiles = planned[TILES] * row[AT["heads"]] * row[AT["batch"]]
     scores = tiles * row[AT["m"]] * row[AT["n"]]
     tile_rows = tiles * row[AT["m"]]
-    width = row[AT["qk_dim"]] + row[AT["v_dim"]]
+    width = row[AT["qk_dim"]] + row[AT["v_tile"]]
     return Launch(
         step=step.name,
         name=launch.name,
@@ -113,9 +114,9 @@ def _attention(
         slots=int(row[AT["slots"]]),
         share=min(row[AT["slots"]], 1.0 / constants[CONSTANT["busy"]]),
         activity=Activity(
-            tensor_flops=_by_type(kernel, launch, 2.0 * scores, row[AT["qk_dim"]], row[AT["v_dim"]]),
+            tensor_flops=_by_type(kernel, launch, 2.0 * scores, row[AT["qk_dim"]], row[AT["v_tile"]]),
             fp32_ops=scores * work.score[1]
-            + tile_rows * (work.tile_row[1] + row[AT["v_dim"]] * work.tile_row_element[1]),
+            + tile_rows * (work.tile_row[1] + row[AT["v_tile"]] * work.tile_row_element[1]),
             mufu_ops=scores * work.score[0] + tile_rows * work.tile_row[0],
             shared_bytes=2.0 * tiles * row[AT["n"]] * width * row[AT["load_bytes"]],
             l2_bytes=planned[L2_MOVED],
@@ -142,7 +143,7 @@ def _by_type(kernel: Kernel, launch: AttentionLaunch, twice: float, qk: float, v
 def planned_ctas(row: Floats, constants: Floats, gpu: GpuTile) -> tuple[Floats, Floats]:
     """(works of one copy of the grid in picoseconds, the numbers of `plan`) of a problem."""
     blocks = int(-(-row[AT["queries"]] * row[AT["group"]] // row[AT["m"]]) * row[AT["splits"]])
-    order = np.zeros(blocks * max(1, int(row[AT["section"]])))
+    order = np.zeros(max(blocks * max(1, int(row[AT["section"]])), int(row[AT["slots"]]) * gpu.sms))
     planned = np.zeros(PLAN_SIZE)
     scratch, marks = np.zeros((3 + int(row[AT["slots"]]), gpu.sms)), np.zeros((3, gpu.sms), np.int64)
     plan(row, constants, gpu_numbers(gpu), np.zeros(blocks), order, scratch, marks, planned)
@@ -153,7 +154,7 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
     launch = kernel.write
     assert launch is not None
     moved = row[AT["write_bytes"]]
-    deep, rate = moved, constants[CONSTANT["write_rate"]]
+    deep, rate = moved, moved / write_stream_seconds(row, constants)
     if row[AT["by_distance"]]:
         deep = written_from_dram(row, constants[CONSTANT["warm"]] * gpu.l2.capacity_bytes)
         rate = constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s
@@ -165,7 +166,7 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
         slots=int(row[AT["write_slots"]]),
         share=row[AT["write_slots"]],
         activity=Activity(l2_bytes=moved if row[AT["by_distance"]] else 0.0, dram_bytes=deep),
-        l2_bytes_per_s=constants[CONSTANT["write_rate"]],
+        l2_bytes_per_s=moved / write_stream_seconds(row, constants),
         dram_bytes_per_s=rate,
         before_s=row[AT["write_apart"]] * constants[CONSTANT["apart"]],
     )
@@ -174,6 +175,8 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
 def _combine(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Floats) -> Launch:
     launch = kernel.combine
     assert launch is not None
+    kept = constants[CONSTANT["warm"]] * gpu.l2.capacity_bytes
+    deep = combined_from_dram(row, kept) if row[AT["by_distance"]] else 0.0
     return Launch(
         step=step.name,
         name=launch.name,
@@ -181,10 +184,10 @@ def _combine(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: F
         repeats=int(row[AT["combine_ctas"]]),
         slots=int(row[AT["combine_slots"]]),
         share=row[AT["combine_slots"]],
-        activity=Activity(l2_bytes=combined_bytes(row)),
+        activity=Activity(l2_bytes=combined_bytes(row), dram_bytes=deep),
         l2_bytes_per_s=constants[CONSTANT["l2"]] * gpu.l2.bandwidth_bytes_per_s,
         dram_bytes_per_s=constants[CONSTANT["dram"]] * gpu.dram.bandwidth_bytes_per_s,
-        before_s=constants[CONSTANT["combine"]] if row[AT["splits"]] > 1 else 0.0,
+        before_s=constants[CONSTANT["combine"]] if row[AT["partials"]] > 0 else 0.0,
     )
 
 

@@ -37,12 +37,15 @@ COLUMNS: tuple[str, ...] = (
     "cache_bytes",  # of an element of K or V in the cache
     "load_bytes",  # of an element of K or V as the kernel reads it
     "convert",  # elements of K and V that are converted or transposed for each key
+    "v_tile",  # elements of v_dim that a CTA takes
+    "specialized",  # 1 where products and softmax run in warps of their own
+    "spare_bytes",  # of shared memory for K and V
     "spilled",  # registers of a thread in local memory
     "search",  # 1 where CTAs look for their row block, longest first
     "whole_rows",  # 1 where missing rows of a tile take time too
     "bulk",  # 1 where a bulk copy brings the rows of Q
     # the schedule
-    "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest
+    "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest, 4 dealt out in turn
     "section",  # heads that take turns in a block
     "exact_start",  # 1: tiles begin at the window's first key
     "mask_all",  # 1: the mask is computed on every tile
@@ -56,10 +59,13 @@ COLUMNS: tuple[str, ...] = (
     "write_ctas",
     "write_slots",
     "write_threads",  # of one of its CTAs, over 1024
+    "write_rounds",  # heads that a warp writes, one after the other
     "write_bytes",
+    "write_query_bytes",  # of them of Q
     "write_apart",  # 1 where K and V are written by a launch each
     "combine_ctas",  # 0: no such launch
     "combine_slots",
+    "partials",  # partial results of each output that are kept in fp32 and combined, 0: none
     "combine_walk",  # sequences that each of its CTAs walks, in units of `scanned`
     "scanned",  # sequences that a scheduler on the GPU walks
 )

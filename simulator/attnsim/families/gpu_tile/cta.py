@@ -19,9 +19,12 @@ _M, _N, _RATE = AT["m"], AT["n"], AT["flop_per_cycle"]
 _SCORE, _ROWC, _RESCALE = AT["score_cycles"], AT["row_cycles"], AT["rescale_cycles"]
 _QB, _OB, _LB, _CONVERTS = AT["q_bytes"], AT["o_bytes"], AT["load_bytes"], AT["convert"]
 _ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_start"], AT["mask_all"]
-_SPLITS, _SPLIT_TILES = AT["splits"], AT["split_tiles"]
+_SPLITS, _SPLIT_TILES, _PARTIALS = AT["splits"], AT["split_tiles"], AT["partials"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
+_SLOTS = AT["slots"]
+_V_TILE, _SPECIALIZED, _SPARE = AT["v_tile"], AT["specialized"], AT["spare_bytes"]
+_SERIAL, _LATENCY = CONSTANT["serial"], CONSTANT["latency"]
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
 _SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
 LANES = 128.0
@@ -31,13 +34,16 @@ LANES = 128.0
 @compiled
 def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float, float]:
     """(a full tile, what a tile on the mask's edge takes besides), in seconds of a CTA that is alone on its SM."""
-    m, n, width = row[_M], row[_N], row[_E] + row[_F]
+    m, n, width = row[_M], row[_N], row[_E] + row[_V_TILE]
     tensor = 2.0 * m * n * width / row[_RATE] / constants[_TENSOR]
     scores = m * n * row[_SCORE] + m * row[_ROWC]
-    vector = scores * constants[_VECTOR] + m * row[_F] * row[_RESCALE] * constants[_RESC]
+    vector = scores * constants[_VECTOR] + m * row[_V_TILE] * row[_RESCALE] * constants[_RESC]
     convert = row[_CONVERTS] * n * constants[_CONV] / LANES
-    busy = (tensor + vector + convert) / clock_hz + constants[_TILE] + row[_SPILLED] * constants[_SPILL]
-    load = n * width * row[_LB] / constants[_CAP]
+    together = tensor + vector + convert
+    if row[_SPECIALIZED] > 0.0:
+        together -= (1.0 - constants[_SERIAL]) * min(tensor, vector + convert)
+    busy = together / clock_hz + constants[_TILE] + row[_SPILLED] * constants[_SPILL]
+    load = n * width * row[_LB] * max(1.0 / constants[_CAP], constants[_LATENCY] / row[_SPARE])
     return max(busy, load), constants[_MASK] * m * n * row[_SCORE] / clock_hz
 
 
@@ -45,7 +51,7 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
 def begin_seconds(row: Floats, constants: Floats, missing: float, rows: float) -> float:
     """Seconds of a CTA before its tiles, with this many rows of Q; missing: as in `fill_works`."""
     bulk = constants[_BULK] if row[_BULKS] > 0.0 and row[_SPLITS] <= 1.0 else 1.0
-    per_row = bulk * (row[_E] * row[_QB] + row[_F] * (4.0 if row[_SPLITS] > 1.0 else row[_OB])) / constants[_ROW]
+    per_row = bulk * (row[_E] * row[_QB] + row[_V_TILE] * (4.0 if row[_PARTIALS] > 0.0 else row[_OB])) / constants[_ROW]
     held = per_row * (row[_M] if row[_WHOLE] > 0.0 else min(row[_M], rows))
     return float(constants[_CTA] + held + row[_SEARCHES] * constants[_SEARCH] + missing * constants[_MISS])
 
@@ -86,10 +92,11 @@ def fill_works(
 
 
 @compiled
-def arrange(row: Floats, works: Floats, count: int, order: Floats) -> tuple[int, int, bool]:
+def arrange(row: Floats, works: Floats, count: int, order: Floats, sms: int) -> tuple[int, int, bool]:
     """Write one copy of the grid's CTAs in order of dispatch; returns (CTAs in it, copies, whether copies are grouped).
 
-    works: those of one head, row blocks ascending. order: room for a copy.
+    works: those of one head, row blocks ascending. order: room for a copy,
+    or for all SMs if CTAs are dealt out.
     """
     heads, batch = int(row[_HEADS]), int(row[_BATCH])
     mode, section = int(row[_ORDER]), int(row[_SECTION])
@@ -97,6 +104,8 @@ def arrange(row: Floats, works: Floats, count: int, order: Floats) -> tuple[int,
         for index in range(count):
             order[index] = works[index]
         return count, heads * batch, False
+    if mode == 4:
+        return dealt(works, count, heads * batch, int(row[_SLOTS]) * sms, order), 1, False
     if mode == 3:
         for index in range(count):
             order[index] = works[index]
@@ -113,21 +122,38 @@ def arrange(row: Floats, works: Floats, count: int, order: Floats) -> tuple[int,
 
 
 @compiled
+def dealt(works: Floats, count: int, repeats: int, room: int, order: Floats) -> int:
+    """Write what each slot gets when CTAs are dealt out in turn, as one CTA; returns the slots that get any.
+
+    After `room` copies every slot has had the same again.
+    """
+    total = count * repeats
+    for slot in range(min(room, total)):
+        order[slot] = 0.0
+    rounds = repeats // room
+    for index in range(count * room if rounds else 0):
+        order[index % room] += works[index % count] * rounds
+    for index in range(count * (repeats - rounds * room)):
+        order[index % room] += works[index % count]
+    return min(room, total)
+
+
+@compiled
 def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, float]:
     """(bytes through L2, bytes from and to DRAM) of a launch.
 
     Every tile reads its K and V through L2; from DRAM come Q, O and, as far as repeated runs do not find them in L2,
     the keys that some query sees, once.
     """
-    width, splits = row[_E] + row[_F], row[_SPLITS]
+    width = row[_E] + row[_F]
     seen = min(row[_KEYS], row[_WINDOW] + row[_QUERIES] - 1.0)
     kv = row[_BATCH] * row[_KV] * seen * width * row[_LB]
     rows = row[_BATCH] * row[_HQ] * row[_QUERIES]
-    partial = rows * row[_F] * 4.0 * splits if splits > 1 else 0.0
+    partial = rows * row[_F] * 4.0 * row[_PARTIALS]
     own = rows * (row[_E] * row[_QB] + row[_F] * row[_OB])
     blocks = ceil_div(row[_QUERIES] * row[_GROUP], row[_M])
     read = min(tiles * row[_N], blocks * seen) if blocks == 1.0 else tiles * row[_N]
-    through = row[_BATCH] * row[_HEADS] * read * width * row[_LB]
+    through = row[_BATCH] * row[_HEADS] * read * (row[_E] + row[_V_TILE]) * row[_LB]
     return through + own + partial, kv * missing + own * (1.0 if missing > 0.0 else 0.0)
 
 

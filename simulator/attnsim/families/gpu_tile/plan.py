@@ -22,6 +22,7 @@ from attnsim.families.gpu_tile.cta import (
 )
 from attnsim.families.gpu_tile.reuse import (
     attention_from_dram,
+    combined_from_dram,
     copy_seconds,
     keys_from_dram,
     written_from_dram,
@@ -42,9 +43,15 @@ _ROWS, _HQ = AT["queries"], AT["query_heads"]
 _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
-_DISTANT, _COPY = AT["by_distance"], CONSTANT["copy"]
+_DISTANT, _PARTIALS, _COPY = AT["by_distance"], AT["partials"], CONSTANT["copy"]
 _GROUP, _STEP = AT["group"], CONSTANT["step"]
 _ISSUE = CONSTANT["issue"]
+_V_TILE, _ROUNDS, _WRITE_QUERY, _QUERY_RATE = (
+    AT["v_tile"],
+    AT["write_rounds"],
+    AT["write_query_bytes"],
+    CONSTANT["query_rate"],
+)
 _FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
 
@@ -77,14 +84,14 @@ def plan(
     distant = row[_DISTANT] > 0.0
     missing = keys_from_dram(row, kept) if distant else missing_share(row, constants[_WARM], gpu[L2_BYTES])
     count, tiles, edges = fill_works(row, constants, gpu[CLOCK_HZ], missing, works)
-    copy, repeats, grouped = arrange(row, works, count, order)
+    copy, repeats, grouped = arrange(row, works, count, order, int(gpu[SMS]))
     for index in range(copy):
         order[index] *= _PS
     slots, sms = int(row[_SLOTS]), int(gpu[SMS])
     share = min(float(slots), 1.0 / constants[_BUSY])
     compute, _ = grid_makespan(order[:copy], repeats, grouped, share, slots, sms, CTA_LIMIT, scratch, marks)
     compute /= _PS
-    flops = 2.0 * row[_M] * row[_N] * (row[_E] + row[_F]) * tiles * row[_HEADS] * row[_BATCH]
+    flops = 2.0 * row[_M] * row[_N] * (row[_E] + row[_V_TILE]) * tiles * row[_HEADS] * row[_BATCH]
     load = flops / row[_RATE] / gpu[CLOCK_HZ] / sms
     stretch = 1.0 + constants[_SAG] * load / (compute + constants[_AFTER]) if compute > 0.0 else 1.0
     for index in range(copy):
@@ -141,11 +148,18 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
     if row[_WRITE_CTAS] <= 0.0:
         return 0.0
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
-    wrote = max(waves * write_cta_seconds(row, constants, gpu[SMS]), row[_WRITE_BYTES] / constants[_WRITE_RATE])
+    wrote = max(waves * write_cta_seconds(row, constants, gpu[SMS]), write_stream_seconds(row, constants))
     if row[_DISTANT] > 0.0:
         deep = written_from_dram(row, constants[_WARM] * gpu[L2_BYTES])
         wrote = max(wrote, deep / (constants[_DRAM] * gpu[DRAM_RATE]))
     return float(wrote + row[_WRITE_APART] * constants[_APART])
+
+
+@compiled
+def write_stream_seconds(row: Floats, constants: Floats) -> float:
+    """Seconds that the bytes of the writing launch take: K and V, and Q where it is rewritten."""
+    queries = row[_WRITE_QUERY]
+    return float((row[_WRITE_BYTES] - queries) / constants[_WRITE_RATE] + queries / constants[_QUERY_RATE])
 
 
 @compiled
@@ -154,7 +168,7 @@ def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
     return float(
         max(
-            constants[_WRITE] + constants[_ISSUE] * row[_WRITE_THREADS], row[_WRITE_CTAS] / waves * constants[_DISPATCH]
+            constants[_WRITE] * row[_ROUNDS] + constants[_ISSUE] * row[_WRITE_THREADS], row[_WRITE_CTAS] / waves * constants[_DISPATCH]
         )
     )
 
@@ -166,19 +180,20 @@ def combine_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
         return 0.0
     waves = ceil_div(row[_COMBINE_CTAS], row[_COMBINE_SLOTS] * gpu[SMS])
     read = combined_bytes(row) / (constants[_L2] * gpu[L2_RATE])
-    first = constants[_COMBINE] if row[_SPLITS] > 1.0 else 0.0
+    if row[_DISTANT] > 0.0:
+        deep = combined_from_dram(row, constants[_WARM] * gpu[L2_BYTES])
+        read = max(read, deep / (constants[_DRAM] * gpu[DRAM_RATE]))
+    first = constants[_COMBINE] if row[_PARTIALS] > 0.0 else 0.0
     return float(first + max(waves * combine_cta_seconds(row, constants), read))
 
 
 @compiled
 def combine_cta_seconds(row: Floats, constants: Floats) -> float:
     """Seconds of a CTA that combines splits: to find its sequence, and for each split."""
-    splits = row[_SPLITS] if row[_SPLITS] > 1.0 else 0.0
-    return float(constants[_SCAN] * row[_COMBINE_WALK] / 31.0 + constants[_COMBINE_SPLIT] * splits)
+    return float(constants[_SCAN] * row[_COMBINE_WALK] / 31.0 + constants[_COMBINE_SPLIT] * row[_PARTIALS])
 
 
 @compiled
 def combined_bytes(row: Floats) -> float:
     """Bytes of partial outputs (fp32) that the combining launch reads."""
-    splits = row[_SPLITS] if row[_SPLITS] > 1.0 else 0.0
-    return float(row[_BATCH] * row[_HQ] * row[_ROWS] * row[_F] * 4.0 * splits)
+    return float(row[_BATCH] * row[_HQ] * row[_ROWS] * row[_F] * 4.0 * row[_PARTIALS])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attnsim.engine.compiled import compiled
 from attnsim.families.gpu_tile.columns import AT, Floats, blank
 from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, TileWork
-from attnsim.families.gpu_tile.occupancy import resident_ctas
+from attnsim.families.gpu_tile.occupancy import WARP_THREADS, resident_ctas
 from attnsim.families.gpu_tile.splits import (
     RULES,
     bounded_splits,
@@ -33,8 +33,8 @@ from attnsim.specs.ranges import bounds
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-ORDERS = ("ascending", "descending", "longest_first", "across")
-HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25}
+ORDERS = ("ascending", "descending", "longest_first", "across", "dealt")
+HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25, "specialized": 1.0}
 """Share of the softmax that products do not hide: each way to overlap hides half of what is left (docs/gpu.md)."""
 _SECTION_BYTES = 32 * 2**20
 
@@ -97,6 +97,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
         asked = np.zeros(len(rows), np.bool_)
         asked[fits] = _scheduled(rows[fits], launch, gpu)[:, AT["asked"]] > 1
         chosen = _tile_columns(rows, problems, kernel, launch, gpu, asked)
+    _tile_shares(rows, kernel, launch, gpu, chosen)
     _work_columns(rows, kernel, launch, gpu, work, chosen)
     rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
@@ -110,7 +111,8 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows[fits] = _scheduled(rows[fits], launch, gpu)
     _write_columns(rows, kernel, gpu)
     _combine_columns(rows, kernel, gpu)
-    passes = np.where(rows[:, AT["asked"]] > 1, 1.0, 0.5)  # with splits it also sums those of the sequences before
+    unsplit = 0.0 if launch.scans_batch == "split" else 0.5
+    passes = np.where(rows[:, AT["asked"]] > 1, 1.0, unsplit)  # with splits it also sums those of the sequences before
     rows[:, AT["scanned"]] = rows[:, AT["batch"]] * passes if launch.scans_batch else 0.0
     return Bound(columns=rows, chosen=chosen, rules=tuple(launch.tiles))
 
@@ -173,6 +175,18 @@ def _tile_columns(
     return np.where(chosen == -2, -1, chosen)
 
 
+def _tile_shares(rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, chosen: Ints) -> None:
+    """What a CTA takes of V, the CTAs that this makes, and the shared memory that Q leaves to K and V."""
+    columns = np.array([rule.v_columns for rule in launch.tiles])[chosen]
+    rows[:, AT["v_tile"]] = np.where(columns > 0, np.minimum(columns, rows[:, AT["v_dim"]]), rows[:, AT["v_dim"]])
+    rows[:, AT["heads"]] *= np.ceil(rows[:, AT["v_dim"]] / rows[:, AT["v_tile"]])
+    held = np.array([rule.q_shared for rule in launch.tiles])[chosen]
+    q_bytes = rows[:, AT["m"]] * rows[:, AT["qk_dim"]] * DATA_TYPES[kernel.data_types.products] * held
+    rows[:, AT["spare_bytes"]] = np.maximum(gpu.shared_memory_per_cta_bytes - q_bytes, 1.0)
+    overlaps = np.array([(rule.overlap or launch.overlap) == "specialized" for rule in launch.tiles])
+    rows[:, AT["specialized"]] = overlaps[chosen]
+
+
 def rule_ctas(rule: TileRule, kernel: Kernel, gpu: GpuTile, qk_dim: int, v_dim: int) -> int:
     """CTAs of a tile that an SM holds, 0 for none."""
     resident = resident_ctas(
@@ -191,7 +205,7 @@ def shared_parts(rule: TileRule, kernel: Kernel, qk_dim: int, v_dim: int) -> dic
     return {
         "Q": int(rule.m * qk_dim * products) if rule.q_shared else 0,
         "K": int(rule.stages * rule.n * qk_dim * cache * width),
-        "V": int(rule.stages * rule.n * v_dim * cache * width),
+        "V": int(rule.stages * rule.n * min(v_dim, rule.v_columns or v_dim) * cache * width),
     }
 
 
@@ -380,17 +394,24 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     width = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]]
     threads = np.clip(rows[:, AT["kv_heads"]] * rows[:, AT["qk_dim"]], 64, launch.most_threads)
     moved = tokens * rows[:, AT["kv_heads"]] * width * (2.0 + DATA_TYPES[kernel.data_types.cache])
-    if launch.queries == "rewritten":
-        moved = moved + tokens * rows[:, AT["query_heads"]] * rows[:, AT["qk_dim"]] * (2.0 + rows[:, AT["q_bytes"]])
-    rows[:, AT["write_ctas"]] = np.ceil(tokens / launch.tokens)
+    passes = {"left": 0.0, "rewritten": 1.0, "quantized": 2.0}[launch.queries]
+    queries = tokens * rows[:, AT["query_heads"]] * rows[:, AT["qk_dim"]]
+    queries = queries * (2.0 * passes + rows[:, AT["q_bytes"]] * min(passes, 1.0))
+    parts = 2.0 * np.ceil(rows[:, AT["kv_heads"]] / launch.heads) if launch.heads else 1.0
+    rows[:, AT["write_ctas"]] = np.ceil(tokens / launch.tokens) * parts
+    warps = threads // WARP_THREADS
+    rows[:, AT["write_rounds"]] = np.ceil(rows[:, AT["kv_heads"]] / warps) if launch.by_head else 1.0
     rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
     rows[:, AT["write_threads"]] = threads / 1024.0
-    rows[:, AT["write_bytes"]] = moved
+    rows[:, AT["write_bytes"]] = moved + queries
+    rows[:, AT["write_query_bytes"]] = queries
     rows[:, AT["write_apart"]] = launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
 
 
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     combine = kernel.combine
+    single = (rows[:, AT["asked"]] > 1) & (combine is not None and combine.single == "kept")
+    rows[:, AT["partials"]] = np.where((rows[:, AT["splits"]] > 1) | single, rows[:, AT["splits"]], 0.0)
     if combine is None:
         return
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]

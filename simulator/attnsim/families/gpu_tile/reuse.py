@@ -15,7 +15,7 @@ _QUERIES, _KEYS, _WINDOW, _N, _EXACT = AT["queries"], AT["keys"], AT["window"], 
 _E, _F, _QB, _OB, _LB, _CB = (
     AT[name] for name in ("qk_dim", "v_dim", "q_bytes", "o_bytes", "load_bytes", "cache_bytes")
 )
-_WRITES, _COPIES, _FRESH = AT["write_ctas"], AT["copies"], AT["reads_new"]
+_WRITES, _COPIES, _FRESH, _PARTIALS = AT["write_ctas"], AT["copies"], AT["reads_new"], AT["partials"]
 _NEW_BYTES = 2.0
 """Bytes of an element of new K and V before they are written to the cache."""
 _SHARPNESS = 8.0
@@ -64,7 +64,18 @@ def attention_from_dram(row: Floats, capacity: float) -> float:
     if row[_HEADS] > row[_KV]:
         one = read / row[_KV]
         moved += (row[_HEADS] - row[_KV]) * one * lost(one + own / row[_HQ], capacity)
-    return float(moved)
+    return float(moved + _partial_bytes(row) * lost(_partial_bytes(row), capacity))
+
+
+@compiled
+def combined_from_dram(row: Floats, capacity: float) -> float:
+    """Bytes of partial results that the launch that combines them reads from DRAM."""
+    return float(_partial_bytes(row) * lost(_partial_bytes(row), capacity))
+
+
+@compiled
+def _partial_bytes(row: Floats) -> float:
+    return float(row[_BATCH] * row[_HQ] * row[_QUERIES] * row[_F] * 4.0 * row[_PARTIALS])
 
 
 @compiled
