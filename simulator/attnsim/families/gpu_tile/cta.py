@@ -18,6 +18,7 @@ _KEYS, _PAST, _WINDOW, _E, _F, _HQ = AT["keys"], AT["past"], AT["window"], AT["q
 _M, _N, _RATE = AT["m"], AT["n"], AT["flop_per_cycle"]
 _SCORE, _ROWC, _RESCALE = AT["score_cycles"], AT["row_cycles"], AT["rescale_cycles"]
 _QB, _OB, _LB, _CONVERTS = AT["q_bytes"], AT["o_bytes"], AT["load_bytes"], AT["convert"]
+_WRITE_BYTES = AT["write_bytes"]
 _ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_start"], AT["mask_all"]
 _SPLITS, _SPLIT_TILES, _PARTIALS = AT["splits"], AT["split_tiles"], AT["partials"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
@@ -171,6 +172,14 @@ def missing_share(row: Floats, warm: float, l2_bytes: float) -> float:
     seen = min(row[_KEYS], row[_WINDOW] + row[_QUERIES] - 1.0)
     kv = row[_BATCH] * row[_KV] * seen * (row[_E] + row[_F]) * row[_LB]
     return float(min(max((kv / l2_bytes - warm) / 0.25, 0.0), 1.0))
+
+
+@compiled
+def cold_bytes(row: Floats, l2_bytes: float) -> float:
+    """Bytes of the L2 that repeated runs do not find as they left them: none while a run touches half of it, Q, O, new
+    and written K and V together, all where it touches as much as it holds."""
+    own = row[_BATCH] * row[_HQ] * row[_QUERIES] * (row[_E] * row[_QB] + row[_F] * row[_OB])
+    return float(l2_bytes * min(max((own + row[_WRITE_BYTES]) / (0.5 * l2_bytes) - 1.0, 0.0), 1.0))
 
 
 @compiled

@@ -13,6 +13,7 @@ from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.cta import (
     arrange,
     begin_seconds,
+    cold_bytes,
     fill_works,
     first_bytes,
     in_flight,
@@ -45,7 +46,7 @@ _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT[
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
 _DISTANT, _PARTIALS, _COPY = AT["by_distance"], AT["partials"], CONSTANT["copy"]
 _GROUP, _STEP = AT["group"], CONSTANT["step"]
-_ISSUE = CONSTANT["issue"]
+_ISSUE, _COLD = CONSTANT["issue"], CONSTANT["cold"]
 _V_TILE, _ROUNDS, _WRITE_QUERY, _QUERY_RATE = (
     AT["v_tile"],
     AT["write_rounds"],
@@ -105,6 +106,7 @@ def plan(
     before += copy_seconds(row, kept, constants[_COPY], l2_rate, dram_rate)
     together = min(ctas, float(slots * sms))
     before += constants[_FILL] * together * first_bytes(row) / gpu[L2_RATE]
+    before += constants[_COLD] * cold_bytes(row, gpu[L2_BYTES]) / gpu[DRAM_RATE]
     planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
     planned[COMPUTE], planned[STRETCH] = compute * stretch, stretch
     planned[L2_MOVED], planned[DRAM_MOVED] = moved_l2, moved_dram
@@ -166,11 +168,8 @@ def write_stream_seconds(row: Floats, constants: Floats) -> float:
 def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
     """Seconds that a CTA of the writing launch holds its slot: its work, or as long as it takes to start a wave."""
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
-    return float(
-        max(
-            constants[_WRITE] * row[_ROUNDS] + constants[_ISSUE] * row[_WRITE_THREADS], row[_WRITE_CTAS] / waves * constants[_DISPATCH]
-        )
-    )
+    work = constants[_WRITE] * row[_ROUNDS] + constants[_ISSUE] * row[_WRITE_THREADS]
+    return float(max(work, row[_WRITE_CTAS] / waves * constants[_DISPATCH]))
 
 
 @compiled
