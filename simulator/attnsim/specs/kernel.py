@@ -90,12 +90,12 @@ class AttentionLaunch(Spec):
 
     instructions: class of tensor-core instructions by architecture. score_products, value_products: products of a tile
     as large as Q K^T and as P V; a backward pass has 3 and 2 (Dao, FlashAttention-2, 2023, algorithm 2).
-    overlap: of products and softmax, inside a
-    warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`, or by warps of their own (`specialized`). pack: rows of a tile are the queries of one
-    head, of all heads of a `group`, or of a group for `single` queries without a window. order: of the row blocks of a
-    head, longest first over all heads, or the same block of all heads before the next (`across`), or
-    ascending and dealt out to the SMs in turn beforehand (`dealt`). l2_sections: as many
-    heads take turns in a block as keep their K and V in 32 MiB. exact_start: tiles begin at a window's first key.
+    overlap: of products and softmax, inside a warpgroup (`two_stage`), between two of them (`ping_pong`), or `both`, or
+    by warps of their own (`specialized`). pack: rows of a tile are the queries of one head, of all heads of a `group`,
+    or of a group for `single` queries without a window. order: of the row blocks of a head, longest first over all
+    heads, the same block of all heads before the next (`across`), or ascending and dealt out to the SMs in turn
+    beforehand (`dealt`). l2_sections: as many heads take turns in a block as keep their K and V in 32 MiB.
+    exact_start: tiles begin at a window's first key.
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
     computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences, or only where splits are asked
     for. transposes_v: tiles of V are transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q
@@ -203,6 +203,34 @@ class MeasuredRows(Spec):
     group: str = ".."
 
 
+class GemmTiles(Spec):
+    """Tiles of a library on some architectures. outputs: elements of the tiles that an SM holds at once, which gives
+    its CTAs. cluster: CTAs along each side that share operand tiles. epilogue_hidden: a tile is written while the next
+    one is computed.
+    """
+
+    architectures: list[Architecture]
+    tiles: list[list[PositiveInt]] = Field(min_length=1)
+    cluster: PositiveInt = 1
+    outputs: PositiveInt
+    epilogue_hidden: bool = False
+
+
+class GemmLaunch(Spec):
+    """A matrix product: the fastest of the tiles of its architecture and of the splits of k.
+
+    step_bytes: of a row of a tile in a step of k. stages: steps in flight at most.
+    """
+
+    kind: Literal["gemm"]
+    name: Text = "gemm"
+    tiles: list[GemmTiles] = Field(min_length=1)
+    splits: list[PositiveInt]
+    step_bytes: PositiveInt = 64
+    stages: PositiveInt = 4
+    source: Source | None = None
+
+
 class EinsumLaunches(Spec):
     """One launch for each Einsum: products as GEMMs, everything else as a stream over its operands and its result."""
 
@@ -221,7 +249,7 @@ class Kernel(MappingFile):
 
     family: Literal["gpu_tile"]
     data_types: Types = Types()
-    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches] = Field(default_factory=list)
+    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches | GemmLaunch] = Field(default_factory=list)
     choose: list[KernelChoice] = Field(default_factory=list)
     constants: Constants = Constants()
     measured: list[MeasuredRows] = Field(default_factory=list)
@@ -230,6 +258,11 @@ class Kernel(MappingFile):
     def attention(self) -> AttentionLaunch | None:
         """The fused launch, if there is one."""
         return next((launch for launch in self.launches if isinstance(launch, AttentionLaunch)), None)
+
+    @property
+    def gemm(self) -> GemmLaunch | None:
+        """The matrix product, if the kernel is one."""
+        return next((launch for launch in self.launches if isinstance(launch, GemmLaunch)), None)
 
     @property
     def write(self) -> WriteLaunch | None:

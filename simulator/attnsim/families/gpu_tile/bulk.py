@@ -49,7 +49,7 @@ def run_bulk(rows: Floats, constants: Floats, gpu: Floats) -> tuple[npt.NDArray[
         constants,
         gpu,
         np.zeros(longest),
-        np.zeros(copy),
+        np.zeros(max(copy, slots * sms)),
         np.zeros((3 + slots, sms)),
         np.zeros((3, sms), np.int64),
         np.zeros(PLAN_SIZE),
