@@ -25,7 +25,7 @@ _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row",
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
 _SLOTS = AT["slots"]
 _V_TILE, _SPECIALIZED, _SPARE = AT["v_tile"], AT["specialized"], AT["spare_bytes"]
-_SERIAL, _LATENCY = CONSTANT["serial"], CONSTANT["latency"]
+_SERIAL, _RESIDENCE = CONSTANT["serial"], CONSTANT["residence"]
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
 _SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
 LANES = 128.0
@@ -44,7 +44,7 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
     if row[_SPECIALIZED] > 0.0:
         together -= (1.0 - constants[_SERIAL]) * min(tensor, vector + convert)
     busy = together / clock_hz + constants[_TILE] + row[_SPILLED] * constants[_SPILL]
-    load = n * width * row[_LB] * max(1.0 / constants[_CAP], constants[_LATENCY] / row[_SPARE])
+    load = n * width * row[_LB] * max(1.0 / constants[_CAP], constants[_RESIDENCE] / row[_SPARE])
     return max(busy, load), constants[_MASK] * m * n * row[_SCORE] / clock_hz
 
 
