@@ -37,7 +37,7 @@ class TileRule(Spec):
     stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
     of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
-    search: its CTAs search for their row block under any mask. split: only of grids for which splits are asked.
+    search: its CTAs search for their row block under any mask. mask_all: as that of the launch. split: only of grids for which splits are asked.
     v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all.
     """
 
@@ -58,6 +58,7 @@ class TileRule(Spec):
     spilled: NonNegativeInt = 0
     v_columns: NonNegativeInt = 0
     search: bool = False
+    mask_all: bool = False
     split: bool = False
     overlap: Overlap | None = None
 
@@ -137,7 +138,7 @@ class WriteLaunch(Spec):
     queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it), or read it
     twice (`quantized`: for the largest value first). heads: heads of a CTA, K and V apart; 0 for all. by_head: each
     warp writes a head at a time.
-    apart: K and V of different widths are written by launches of their own.
+    apart: K and V of different widths are written by launches of their own; all are for these head dimensions, `further`.
     """
 
     kind: Literal["write"]
@@ -148,6 +149,7 @@ class WriteLaunch(Spec):
     heads: NonNegativeInt = 0
     by_head: bool = False
     apart: bool = False
+    further: list[PositiveInt] = Field(default_factory=list)
     source: Source | None = None
 
 

@@ -27,7 +27,9 @@ from attnsim.families.gpu_tile.plan import (
     L2_MOVED,
     PLAN_SIZE,
     REPEATS,
+    SHARE,
     TILES,
+    apart_seconds,
     combine_cta_seconds,
     combined_bytes,
     plan,
@@ -112,7 +114,7 @@ def _attention(
         repeats=int(planned[REPEATS]),
         grouped=bool(planned[GROUPED]),
         slots=int(row[AT["slots"]]),
-        share=min(row[AT["slots"]], 1.0 / constants[CONSTANT["busy"]]),
+        share=float(planned[SHARE]),
         activity=Activity(
             tensor_flops=_by_type(kernel, launch, 2.0 * scores, row[AT["qk_dim"]], row[AT["v_tile"]]),
             fp32_ops=scores * work.score[1]
@@ -168,7 +170,7 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
         activity=Activity(l2_bytes=moved if row[AT["by_distance"]] else 0.0, dram_bytes=deep),
         l2_bytes_per_s=moved / write_stream_seconds(row, constants),
         dram_bytes_per_s=rate,
-        before_s=row[AT["write_apart"]] * constants[CONSTANT["apart"]],
+        before_s=apart_seconds(row, constants),
     )
 
 

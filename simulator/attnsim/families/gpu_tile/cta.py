@@ -18,7 +18,7 @@ _KEYS, _PAST, _WINDOW, _E, _F, _HQ = AT["keys"], AT["past"], AT["window"], AT["q
 _M, _N, _RATE = AT["m"], AT["n"], AT["flop_per_cycle"]
 _SCORE, _ROWC, _RESCALE = AT["score_cycles"], AT["row_cycles"], AT["rescale_cycles"]
 _QB, _OB, _LB, _CONVERTS = AT["q_bytes"], AT["o_bytes"], AT["load_bytes"], AT["convert"]
-_WRITE_BYTES = AT["write_bytes"]
+_WRITE_BYTES, _WINDOW_MASK = AT["write_bytes"], CONSTANT["window_mask"]
 _ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_start"], AT["mask_all"]
 _SPLITS, _SPLIT_TILES, _PARTIALS = AT["splits"], AT["split_tiles"], AT["partials"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
@@ -45,7 +45,8 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
         together -= (1.0 - constants[_SERIAL]) * min(tensor, vector + convert)
     busy = together / clock_hz + constants[_TILE] + row[_SPILLED] * constants[_SPILL]
     load = n * width * row[_LB] * max(1.0 / constants[_CAP], constants[_RESIDENCE] / row[_SPARE])
-    return max(busy, load), constants[_MASK] * m * n * row[_SCORE] / clock_hz
+    edge = constants[_MASK] + (constants[_WINDOW_MASK] if row[_WINDOW] < row[_KEYS] else 0.0)
+    return max(busy, load), edge * m * n * row[_SCORE] / clock_hz
 
 
 @compiled

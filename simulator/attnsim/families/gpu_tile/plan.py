@@ -40,6 +40,7 @@ _WRITE_CTAS, _WRITE_SLOTS, _WRITE_THREADS, _WRITE_BYTES = (
 )
 _COMBINE_CTAS, _COMBINE_SLOTS = AT["combine_ctas"], AT["combine_slots"]
 _COMBINE_WALK, _WRITE_APART, _APART = AT["combine_walk"], AT["write_apart"], CONSTANT["apart"]
+_APART_RATE = CONSTANT["apart_rate"]
 _ROWS, _HQ = AT["queries"], AT["query_heads"]
 _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTANT["scan"], CONSTANT["warm"]
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
@@ -59,8 +60,9 @@ _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
 # Positions in the description of a GPU that compiled functions take.
 SMS, CLOCK_HZ, L2_BYTES, L2_RATE, DRAM_RATE = range(5)
 # Positions in what `plan` writes.
-COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED, TILES, EDGES, BEFORE, MISSING, EXPOSURE = range(12)
-PLAN_SIZE = 12
+COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED = range(7)
+TILES, EDGES, BEFORE, MISSING, EXPOSURE, SHARE = range(7, 13)
+PLAN_SIZE = 13
 _PS = 1e12
 
 
@@ -89,7 +91,7 @@ def plan(
     for index in range(copy):
         order[index] *= _PS
     slots, sms = int(row[_SLOTS]), int(gpu[SMS])
-    share = min(float(slots), 1.0 / constants[_BUSY])
+    share = shared_by(row, constants, gpu[CLOCK_HZ], tiles, edges, works, count)
     compute, _ = grid_makespan(order[:copy], repeats, grouped, share, slots, sms, CTA_LIMIT, scratch, marks)
     compute /= _PS
     flops = 2.0 * row[_M] * row[_N] * (row[_E] + row[_V_TILE]) * tiles * row[_HEADS] * row[_BATCH]
@@ -113,7 +115,22 @@ def plan(
     planned[TILES], planned[EDGES] = tiles, edges
     planned[BEFORE] = before + constants[_SCAN] * ceil_div(row[_SCANNED], 31.0)
     planned[MISSING] = missing
+    planned[SHARE] = share
     planned[EXPOSURE] = exposure(row, constants, gpu, missing, compute)
+
+
+@compiled
+def shared_by(
+    row: Floats, constants: Floats, clock_hz: float, tiles: float, edges: float, works: Floats, count: int
+) -> float:
+    """CTAs of an SM that run as fast as one alone: each holds the pipes for the share `busy` of its tiles, and always
+    beside them."""
+    whole = 0.0
+    for index in range(count):
+        whole += works[index]
+    tile, edge = tile_seconds(row, constants, clock_hz)
+    held = whole - (1.0 - constants[_BUSY]) * (tiles * tile + edges * edge)
+    return min(row[_SLOTS], whole / held) if held > 0.0 else 1.0
 
 
 @compiled
@@ -154,7 +171,13 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
     if row[_DISTANT] > 0.0:
         deep = written_from_dram(row, constants[_WARM] * gpu[L2_BYTES])
         wrote = max(wrote, deep / (constants[_DRAM] * gpu[DRAM_RATE]))
-    return float(wrote + row[_WRITE_APART] * constants[_APART])
+    return float(wrote + apart_seconds(row, constants))
+
+
+@compiled
+def apart_seconds(row: Floats, constants: Floats) -> float:
+    """Seconds that launches which write K and V apart take longer than one."""
+    return float(row[_WRITE_APART] * (constants[_APART] + row[_WRITE_BYTES] / constants[_APART_RATE]))
 
 
 @compiled

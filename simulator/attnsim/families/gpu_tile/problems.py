@@ -102,7 +102,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
-    rows[:, AT["mask_all"]] = launch.mask_all
+    rows[:, AT["mask_all"]] = launch.mask_all | np.array([rule.mask_all for rule in launch.tiles])[chosen]
     rows[:, AT["by_distance"]] = launch.reuse == "distance"
     rows[:, AT["reads_new"]] = launch.reads_new
     rows[:, AT["copies"]] = _copies(rows) if launch.repacks else 0.0
@@ -405,7 +405,9 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     rows[:, AT["write_threads"]] = threads / 1024.0
     rows[:, AT["write_bytes"]] = moved + queries
     rows[:, AT["write_query_bytes"]] = queries
-    rows[:, AT["write_apart"]] = launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
+    rows[:, AT["write_apart"]] = (
+        launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
+    ) | np.isin(rows[:, AT["qk_dim"]], launch.further)
 
 
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
