@@ -246,12 +246,15 @@ class KernelChoice(Spec):
     use: Text
 
 
+Launch = WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches | GemmLaunch
+
+
 class Kernel(MappingFile):
     """A kernel of GPUs: launches in order, and the measured rows that time it; or a choice of other kernels."""
 
     family: Literal["gpu_tile"]
     data_types: Types = Types()
-    launches: list[WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches | GemmLaunch] = Field(default_factory=list)
+    launches: list[Launch] = Field(default_factory=list)
     choose: list[KernelChoice] = Field(default_factory=list)
     constants: Constants = Constants()
     measured: list[MeasuredRows] = Field(default_factory=list)

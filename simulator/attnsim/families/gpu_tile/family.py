@@ -8,7 +8,7 @@ from attnsim.engine.phases import ProgramPhase
 from attnsim.errors import MappingError
 from attnsim.families.base import Assumptions, Bound
 from attnsim.families.gpu_tile.account import account
-from attnsim.families.gpu_tile.bind import bind
+from attnsim.families.gpu_tile.bind import LIBRARY, bind
 from attnsim.families.gpu_tile.constants import kernel_trust
 from attnsim.families.gpu_tile.launch import BoundWorkload
 from attnsim.families.gpu_tile.lower import lower
@@ -55,9 +55,9 @@ class GpuTileFamily:
         kernels = _kernels(mappings, hardware)
         return tuple(kernel_trust(step, kernels[step], hardware, assumptions.calibration) for step in kernels)
 
-    def default_mapping(self, _step: Step, _hardware: Hardware) -> MappingSpec:
-        """One kernel for each Einsum, which every cascade can run."""
-        return load_mapping(UNFUSED)
+    def default_mapping(self, step: Step, _hardware: Hardware) -> MappingSpec:
+        """A matrix product by the vendor's library, anything else by one kernel for each Einsum."""
+        return load_mapping(LIBRARY if step.cascade.name == "gemm" else UNFUSED)
 
 
 def _kernels(mappings: Mapping[str, MappingSpec], hardware: GpuTile) -> dict[str, Kernel]:
