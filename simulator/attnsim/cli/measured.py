@@ -6,6 +6,9 @@ from typing import Literal
 
 from attnsim.cli.answer import Answer
 
+NAME = "measured"
+PHASES = {"prefill": "context", "decode": "generation"}
+
 
 def validate_measured(
     *,
@@ -15,6 +18,7 @@ def validate_measured(
     dtype: str | None,
     window: Literal["all", "full", "windowed"],
     sample: int | None,
+    every_row: bool,
     require_targets: bool,
     any_package_version: bool,
     json: bool,
@@ -32,15 +36,32 @@ def validate_measured(
     selection = Selection(
         gpus=_names(gpu) or GPUS,
         frameworks=_names(framework) or FRAMEWORKS,
-        phases=_names(phase) or ("context", "generation"),
+        phases=tuple(PHASES.get(name, name) for name in _names(phase)) or ("context", "generation"),
         kv_cache_dtypes=_names(dtype),
         windows=window,
     )
     with waiting("predicting"):
-        judged = judge(selection, per_cell=sample or SAMPLE, any_version=any_package_version)
-    text = json_text(measured_json(judged)) if json else measured_table(judged)
+        judged = judge(selection, per_cell=None if every_row else sample or SAMPLE, any_version=any_package_version)
+        text = json_text(measured_json(judged)) if json else measured_table(judged)
     missed = require_targets and not all(verdict.met for verdict in verdicts(judged.rows))
     return Answer(text=text, exit_code=EXIT_CLAIM_FAILED if missed else EXIT_OK)
+
+
+def require_no_measured_options(**given: object) -> None:
+    """Raise AttnSimError for options that only `measured` has."""
+    from attnsim.errors import AttnSimError, Problem
+
+    problems = [
+        Problem(
+            path=f"--{name.replace('_', '-')}",
+            what="only measured timings have this",
+            remedy=f"attnsim validate {NAME}, or leave it out",
+        )
+        for name, value in given.items()
+        if value not in (None, False, "all")
+    ]
+    if problems:
+        raise AttnSimError(*problems)
 
 
 def _names(text: str | None) -> tuple[str, ...]:

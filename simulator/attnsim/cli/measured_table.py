@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from attnsim.cli.tables import render, table
-from attnsim.measured.noise import reported_apart
-from attnsim.measured.scores import Scores, scores_by
+from attnsim.measured.noise import Noise, reported_apart
+from attnsim.measured.scores import Scores
+from attnsim.measured_validation.cells import CELL, cells, coverage, noise_apart
+from attnsim.measured_validation.explain import Explained, worst_rows
 from attnsim.measured_validation.judge import Judged
 from attnsim.measured_validation.targets import Verdict, verdicts
 from attnsim.results import JsonObject
@@ -16,42 +20,83 @@ from attnsim.results import JsonObject
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-WORST_ROWS = 8
-_CELL = ("gpu", "framework", "phase", "kernel_name")
-_NAMES = {
+WORST_ROWS = 10
+PREDICTOR_NAMES = {
     "predicted_ms": "attnsim",
     "roofline_ms": "roofline",
     "three_constants_ms": "roofline + 3 constants",
     "table_ms": "table interpolation",
 }
+SHAPE = {
+    "batch_size": "batch",
+    "isl": "isl",
+    "step": "step",
+    "num_heads": "heads",
+    "num_key_value_heads": "kv",
+    "head_dim": "dim",
+    "window_size": "window",
+}
+_SHARES = {"mape": "MAPE", "median_ape": "median", "p90_ape": "p90", "within_10": "in 10 %", "within_20": "in 20 %"}
+_RANKS = {"spearman": "Spearman", "kendall": "Kendall"}
+_WIDTH = 220
 
 
 def measured_table(judged: Judged) -> str:
     """Tables of a judgement: cells, targets and the worst rows."""
-    title = f"held-out rows of aiconfigurator-core {judged.version}: {judged.rows.height} of {judged.held_out}"
-    apart = judged.rows.filter(reported_apart())
-    parts: list[RenderableType] = [title, "", _cells(judged.rows.filter(~reported_apart()))]
+    rows, version = judged.rows, judged.package.version
+    title = f"held-out rows of aiconfigurator-core {version}: {rows.height} of {judged.held_out}, "
+    title += f"{_percent(coverage(rows))} of them answered; errors are |predicted / measured - 1|"
+    apart = rows.filter(reported_apart())
+    parts: list[RenderableType] = [title, ""]
+    if apart.height < rows.height:
+        parts += [*_cells(rows.filter(~reported_apart())), ""]
     if not apart.is_empty():
-        parts += ["", "reported apart, outside the means below (validation/measured/README.md)", _cells(apart)]
-    parts += ["", _targets(verdicts(judged.rows)), "", "worst rows", _worst(judged.rows)]
+        parts += ["apart, outside the means below (validation/measured/README.md)", *_cells(apart)]
+        parts += [*(_noise(noise) for noise in noise_apart(rows, judged.package)), ""]
+    parts += ["means, with the anchors on the same rows", _targets(verdicts(rows)), ""]
+    parts += ["worst rows, at most two of a kernel on a GPU", _worst(worst_rows(rows, WORST_ROWS)), ""]
     dropped = sum(one.rows for one in judged.dropped)
-    return render(*parts, "", f"{dropped} rows were dropped before the split, by the rules of the README")
+    parts.append(f"{dropped} rows were dropped before the split, by the rules of validation/measured/README.md")
+    return render(*parts, least_width=_WIDTH)
 
 
-def _cells(rows: pl.DataFrame) -> RenderableType:
-    scored = scores_by(rows, _CELL)
+def _cells(rows: pl.DataFrame) -> list[RenderableType]:
+    """Cells with answers; those without stand in one line below."""
+    scored = cells(rows)
     lines = [
         [
-            *(str(line[name]) for name in _CELL),
+            *(str(line[name]) for name in CELL),
             str(line["rows"]),
-            *(_percent(line[name]) for name in ("mape", "median_ape", "p90_ape", "within_10", "within_20")),
-            f"{line['spearman']:.3f}",
-            f"{line['kendall']:.3f}",
+            str(line["unanswered"] or ""),
+            *(_percent(line[name]) for name in _SHARES),
+            *(_rank(line[name]) for name in _RANKS),
         ]
-        for line in scored.iter_rows(named=True)
+        for line in scored.filter(pl.col("rows") > 0).iter_rows(named=True)
     ]
-    headings = (*_CELL, "rows", "MAPE", "median", "p90", "in 10 %", "in 20 %", "Spearman", "Kendall")
-    return table(headings, lines, left=_CELL)
+    headings = (*CELL, "rows", "no answer", *_SHARES.values(), *_RANKS.values())
+    return [table(headings, lines, left=CELL), *_unanswered(scored.filter(pl.col("rows") == 0))]
+
+
+def _unanswered(silent: pl.DataFrame) -> list[RenderableType]:
+    """Kernels that we have no model of, with their GPUs and rows."""
+    by_kernel = silent.group_by("framework", "phase", "kernel", maintain_order=True)
+    named = by_kernel.agg(pl.col("gpu"), pl.col("unanswered").sum()).sort("framework", "phase", "kernel")
+    return [
+        f"no answer: {line['framework']} {line['phase']} {line['kernel']}, {line['unanswered']} rows of "
+        + ", ".join(line["gpu"])
+        for line in named.iter_rows(named=True)
+    ]
+
+
+def _noise(noise: Noise) -> str:
+    """One line: what repeated and equal work says of a cell."""
+    known = {
+        "repeated keys": noise.repeat,
+        "windows that hide nothing": noise.twin,
+        "line through neighbours": noise.line,
+    }
+    told = ", ".join(f"{name} {_percent(value)}" for name, value in known.items() if math.isfinite(value))
+    return f"noise of {noise.gpu} {noise.framework} {noise.phase}: {told}"
 
 
 def _targets(found: tuple[Verdict, ...]) -> RenderableType:
@@ -62,7 +107,7 @@ def _targets(found: tuple[Verdict, ...]) -> RenderableType:
         for name, scores in verdict.scores.items():
             ours = name == "predicted_ms"
             told = ("met" if verdict.met else "MISSED") if ours else ""
-            lines.append([verdict.target.name, _NAMES[name], *_numbers(scores), aim if ours else "", told])
+            lines.append([verdict.target.name, PREDICTOR_NAMES[name], *_numbers(scores), aim if ours else "", told])
     headings = ("rows of", "predictor", "rows", "MAPE", "median", "p90", "target", "verdict")
     return table(headings, lines, left=("rows of", "predictor", "verdict"))
 
@@ -71,51 +116,41 @@ def _numbers(scores: Scores) -> list[str]:
     return [str(scores.rows), *(_percent(share) for share in (scores.mape, scores.median_ape, scores.p90_ape))]
 
 
-def _worst(rows: pl.DataFrame) -> RenderableType:
+def _worst(worst: Iterable[Explained]) -> RenderableType:
     """The rows with the largest errors, and what the model says they wait for."""
-    error = (pl.col("predicted_ms") / pl.col("latency_ms") - 1).abs()
-    worst = rows.with_columns(_error=error).sort("_error", descending=True, nulls_last=True).head(WORST_ROWS)
-    shape = ("batch_size", "isl", "step", "num_heads", "num_key_value_heads", "head_dim", "window_size")
     lines = [
         [
-            str(row["gpu"]),
-            str(row["kernel_name"]),
-            *(str(row[name]) for name in shape),
-            f"{row['latency_ms']:.4g}",
-            f"{row['predicted_ms']:.4g}",
-            str(row["bottleneck"]),
+            str(one.row["gpu"]),
+            str(one.row["kernel_name"]),
+            *(str(one.row[name]) for name in SHAPE),
+            f"{one.row['latency_ms']:.4g}",
+            f"{one.row['predicted_ms']:.4g}",
+            f"{one.error * 100:+.0f} %",
+            str(one.row["bottleneck"]),
+            ", ".join(f"{part} {time:.3g}" for part, time in one.parts_us.items()),
         ]
-        for row in worst.iter_rows(named=True)
-        if row["predicted_ms"] is not None
+        for one in worst
     ]
-    headings = (
-        "gpu",
-        "kernel",
-        "batch",
-        "isl",
-        "step",
-        "heads",
-        "kv",
-        "dim",
-        "window",
-        "ms",
-        "predicted",
-        "limited by",
-    )
-    return table(headings, lines, left=("gpu", "kernel", "limited by"))
+    headings = ("gpu", "kernel", *SHAPE.values(), "ms", "predicted", "error", "limited by", "parts in us")
+    return table(headings, lines, left=("gpu", "kernel", "limited by", "parts in us"))
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f} %" if math.isfinite(share) else "-"
+
+
+def _rank(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "-"
 
 
 def measured_json(judged: Judged) -> JsonObject:
-    """The judgement as JSON: scores by cell, verdicts with the scores of all predictors, dropped rows."""
+    """The judgement as JSON: scores by cell, verdicts with the scores of all predictors, worst and dropped rows."""
     return {
-        "package": judged.version,
+        "package": judged.package.version,
         "rows": judged.rows.height,
         "held_out": judged.held_out,
-        "cells": scores_by(judged.rows, _CELL).to_dicts(),
+        "coverage": coverage(judged.rows),
+        "cells": [_finite(line) for line in cells(judged.rows).to_dicts()],
         "targets": [
             {
                 "name": verdict.target.name,
@@ -126,9 +161,31 @@ def measured_json(judged: Judged) -> JsonObject:
             }
             for verdict in verdicts(judged.rows)
         ],
+        "noise_apart": [
+            _finite({name: getattr(noise, name) for name in ("gpu", "framework", "phase", "repeat", "twin", "line")})
+            for noise in noise_apart(judged.rows, judged.package)
+        ],
+        "worst": [
+            {
+                **{name: one.row[name] for name in ("gpu", "framework", "phase", "kernel_name", *SHAPE)},
+                "latency_ms": one.row["latency_ms"],
+                "predicted_ms": one.row["predicted_ms"],
+                "error": one.error,
+                "bottleneck": one.row["bottleneck"],
+                "parts_us": dict(one.parts_us),
+            }
+            for one in worst_rows(judged.rows, WORST_ROWS)
+        ],
         "dropped": [{"rule": one.rule, "rows": one.rows} for one in judged.dropped],
     }
 
 
+def _finite(line: JsonObject) -> JsonObject:
+    """The object with null for numbers that there are none of."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()
+    }
+
+
 def _scores_json(scores: Scores) -> JsonObject:
-    return {"rows": scores.rows, "mape": scores.mape, "median": scores.median_ape, "p90": scores.p90_ape}
+    return _finite({"rows": scores.rows, "mape": scores.mape, "median": scores.median_ape, "p90": scores.p90_ape})

@@ -12,17 +12,18 @@ from attnsim.cli.answer import Answer
 
 def validate(
     datasets: Annotated[
-        list[str] | None, typer.Argument(help="names or paths of claim files; all that are shipped if left out")
+        list[str] | None,
+        typer.Argument(help="names or paths of claim files, or `measured`; all shipped claims if left out"),
     ] = None,
     every_point: Annotated[
-        bool, typer.Option("--all", help="print every point, not only the worst of a claim")
+        bool, typer.Option("--all", help="print every point, not only the worst; measured: judge every held-out row")
     ] = False,
     sample: Annotated[
         int | None, typer.Option(min=1, help="at most this many points of each claim, or rows of each measured cell")
     ] = None,
     gpu: Annotated[str | None, typer.Option(help="measured: GPUs, with commas")] = None,
     framework: Annotated[str | None, typer.Option(help="measured: vllm, trtllm, sglang, with commas")] = None,
-    phase: Annotated[str | None, typer.Option(help="measured: context, generation, with commas")] = None,
+    phase: Annotated[str | None, typer.Option(help="measured: prefill, decode, with commas")] = None,
     dtype: Annotated[str | None, typer.Option(help="measured: types of the cache, bf16, fp8, with commas")] = None,
     window: Annotated[Literal["all", "full", "windowed"], typer.Option(help="measured: rows with a window")] = "all",
     require_targets: Annotated[
@@ -34,9 +35,9 @@ def validate(
     json: inputs.JsonOption = False,
 ) -> Answer:
     """Compare with published values; exit code 1 if a claim does not hold. `measured` compares with GPU timings."""
-    if datasets == ["measured"]:
-        from attnsim.cli.measured import validate_measured
+    from attnsim.cli.measured import NAME, require_no_measured_options, validate_measured
 
+    if datasets == [NAME]:
         return validate_measured(
             gpu=gpu,
             framework=framework,
@@ -44,10 +45,20 @@ def validate(
             dtype=dtype,
             window=window,
             sample=sample,
+            every_row=every_point,
             require_targets=require_targets,
             any_package_version=any_package_version,
             json=json,
         )
+    require_no_measured_options(
+        gpu=gpu,
+        framework=framework,
+        phase=phase,
+        dtype=dtype,
+        window=window,
+        require_targets=require_targets,
+        any_package_version=any_package_version,
+    )
     from attnsim.cli.progress import track
     from attnsim.cli.validate_table import validation_json, validation_table
     from attnsim.errors import EXIT_CLAIM_FAILED, EXIT_OK

@@ -32,12 +32,12 @@ class Judged:
     rows: pl.DataFrame
     held_out: int
     dropped: tuple[Dropped, ...]
-    version: str
+    package: MeasuredPackage
 
 
 def judge(selection: Selection, *, per_cell: int | None, anchors: bool = True, any_version: bool = False) -> Judged:
     """Predict held-out rows of a selection, at most `per_cell` of each GPU, framework and phase."""
-    package: MeasuredPackage = find_package(any_version=any_version)
+    package = find_package(any_version=any_version)
     dataset = attention_dataset(selection, package=package)
     held_out = dataset.parts.held_out
     asked = sample(held_out, per_cell, CELL) if per_cell is not None else held_out
@@ -45,7 +45,7 @@ def judge(selection: Selection, *, per_cell: int | None, anchors: bool = True, a
         rows=judged_rows(asked, dataset if anchors else None),
         held_out=held_out.height,
         dropped=dataset.dropped,
-        version=package.version,
+        package=package,
     )
 
 
