@@ -25,7 +25,7 @@ class Target:
 
 def pairs(kernels: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> tuple[Target, ...]:
     """Kernels and GPUs that measured rows time; raises UnknownNameError for names of which there are none."""
-    timed = {name: kernel for name, kernel in gpu_kernels().items() if kernel.measured}
+    timed = {name: kernel for name, kernel in gpu_kernels().items() if kernel.measured or kernel.gemm}
     for name in kernels:
         if name not in timed:
             raise UnknownNameError(unknown_name("measured kernel", name, tuple(timed)))
@@ -42,6 +42,9 @@ def pairs(kernels: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> tuple[Ta
 
 def measured_gpus(kernel: Kernel) -> tuple[str, ...]:
     """GPUs on which measured rows may time a kernel: those that it names, or all whose instructions it has."""
+    if kernel.gemm is not None:
+        runs_on = {name for tiles in kernel.gemm.tiles for name in tiles.architectures}
+        return tuple(gpu for gpu in GPUS if _gpu(gpu).architecture in runs_on)
     named = [gpu for rows in kernel.measured for gpu in (rows.gpus or GPUS)]
     launch = kernel.attention
     runs = launch.instructions if launch is not None else {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from attnsim.cli.answer import Answer
+
+if TYPE_CHECKING:
+    from attnsim.specs.calibration import Calibration
 
 
 def calibrate(
@@ -20,30 +23,53 @@ def calibrate(
     any_package_version: Annotated[
         bool, typer.Option("--any-package-version", help="take timings of a version that is not described")
     ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="fit to published series of validation/ instead")
+    ] = False,
 ) -> Answer:
-    """Fit the constants of kernels to measured timings; needs the extra `measured`."""
+    """Fit the constants of kernels to measured timings; needs the extra `measured`, unless `--published`."""
     from attnsim.calibrate import calibrate as fit
-    from attnsim.calibrate import write_calibration
     from attnsim.calibrate.choose import pairs, shipped_folder
+    from attnsim.calibrate.gemm import calibrate_gemm
     from attnsim.cli.progress import track
-    from attnsim.measured.dataset import attention_dataset
+    from attnsim.measured.dataset import attention_dataset, gemm_dataset
     from attnsim.measured.package import find_package
     from attnsim.measured.rows import Selection
 
-    package = find_package(any_version=any_package_version)
     asked = tuple(gpu.split(",")) if gpu else ()
-    chosen = pairs(tuple(kernels or ()), asked)
     folder = out if out is not None else shipped_folder()
+    if published:
+        return _published(tuple(kernels or ()), asked, folder)
+    package = find_package(any_version=any_package_version)
+    chosen = pairs(tuple(kernels or ()), asked)
+    products = [target for target in chosen if target.kernel.gemm is not None]
     lines = []
-    for name in dict.fromkeys(target.gpu.name for target in chosen):
-        dataset = attention_dataset(
-            Selection(gpus=(name,), phases=("context", "generation", "encoder")), package=package
-        )
-        mine = [target for target in chosen if target.gpu.name == name]
+    for target in track(products, "calibrating products"):
+        timed = gemm_dataset(Selection(gpus=(target.gpu.name,)), package=package)
+        lines.append(_written(calibrate_gemm(target.kernel, target.gpu, timed), folder))
+    fused = [target for target in chosen if target.kernel.gemm is None]
+    for name in dict.fromkeys(target.gpu.name for target in fused):
+        selection = Selection(gpus=(name,), phases=("context", "generation", "encoder"))
+        dataset = attention_dataset(selection, package=package)
+        mine = [target for target in fused if target.gpu.name == name]
         for target in track(mine, f"calibrating {name}"):
-            made = fit(target.kernel, target.gpu, dataset, rows_per_stratum=rows)
-            path = folder / name / f"{target.kernel.name}.yaml"
-            write_calibration(made, path)
-            held = made.held_out
-            lines.append(f"{path}: held out {held.rows} rows, MAPE {held.mape:.1%}, median {held.median:.1%}\n")
+            lines.append(_written(fit(target.kernel, target.gpu, dataset, rows_per_stratum=rows), folder))
     return Answer(text="".join(lines))
+
+
+def _published(kernels: tuple[str, ...], gpus: tuple[str, ...], folder: Path) -> Answer:
+    from attnsim.calibrate.published import calibrate_published, published_targets
+    from attnsim.cli.progress import track
+
+    targets = published_targets(kernels, gpus)
+    fitted = [calibrate_published(target) for target in track(targets, "calibrating")]
+    return Answer(text="".join(_written(made, folder) for made in fitted))
+
+
+def _written(made: Calibration, folder: Path) -> str:
+    """Write a calibration; a line that says where and how good it is."""
+    from attnsim.calibrate import write_calibration
+
+    path, held = folder / made.hardware / f"{made.kernel}.yaml", made.held_out
+    write_calibration(made, path)
+    return f"{path}: held out {held.rows} rows, MAPE {held.mape:.1%}, median {held.median:.1%}\n"
