@@ -52,8 +52,11 @@ def calibrate(
         selection = Selection(gpus=(name,), phases=("context", "generation", "encoder"))
         dataset = attention_dataset(selection, package=package)
         mine = [target for target in fused if target.gpu.name == name]
-        for target in track(mine, f"calibrating {name}"):
-            lines.append(_written(fit(target.kernel, target.gpu, dataset, rows_per_stratum=rows), folder))
+        made = (
+            fit(target.kernel, target.gpu, dataset, rows_per_stratum=rows)
+            for target in track(mine, f"calibrating {name}")
+        )
+        lines += [_written(one, folder) for one in made]
     return Answer(text="".join(lines))
 
 
