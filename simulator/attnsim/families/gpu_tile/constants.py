@@ -47,17 +47,17 @@ def with_constants(values: Floats, constants: dict[str, float]) -> Floats:
     return made
 
 
-def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None) -> Chosen:
+def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None, *, without: tuple[str, ...] = ()) -> Chosen:
     """Constants of a kernel on a GPU: from `file`, shipped for this GPU, transferred from the nearest, or the defaults.
 
-    Times that an SM's clock sets are scaled with it when they come from another GPU. Raises SpecError for a file of
-    another kernel.
+    Times that an SM's clock sets are scaled with it when they come from another GPU. Calibrations of the GPUs in
+    `without` are not looked at. Raises SpecError for a file of another kernel.
     """
     values, calibrated = default_values(kernel), kernel.constants.of or kernel.name
     if file is not None:
         own = load_calibration(Path(file), kernel=kernel.name)
         return Chosen(values=with_constants(values, own.constants), calibration=own)
-    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(calibrated)]
+    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(calibrated) if name not in without]
     name = nearest(gpu.name, gpu.architecture, known)
     if name is None:
         return Chosen(values=values, calibration=None)
