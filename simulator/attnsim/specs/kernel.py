@@ -21,7 +21,8 @@ from attnsim.specs.mapping_file import MappingFile
 from attnsim.specs.ranges import is_range
 from attnsim.specs.spec import Source, Spec, Text, problem_at
 
-Mask = Literal["none", "causal", "window"]
+Mask = Literal["none", "causal", "window", "windowed"]
+"""`windowed`: a window is asked for, whether the keys exceed it or not; the others say what the mask leaves out."""
 Order = Literal["ascending", "descending", "longest_first", "across", "dealt"]
 SplitRule = Literal[
     "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k"
@@ -70,7 +71,9 @@ class Split(Spec):
     bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
     beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
     only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
-    the kernel for splits runs all the same, with one.
+    the kernel for splits runs all the same, with one. longest: keys that the rule counts at least, where the server
+    passes the longest sequence that it allows. clusters: up to so many splits are a cluster, which combines its results
+    through shared memory; cluster_rows: of tiles of at most so many rows.
     """
 
     rule: SplitRule
@@ -84,6 +87,9 @@ class Split(Spec):
     pages: PositiveInt = 1
     only_packed: bool = False
     still_asked: bool = False
+    longest: NonNegativeInt = 0
+    clusters: NonNegativeInt = 0
+    cluster_rows: PositiveInt = 1 << 30
 
 
 class AttentionLaunch(Spec):
@@ -96,7 +102,7 @@ class AttentionLaunch(Spec):
     or of a group for `single` queries without a window. order: of the row blocks of a head, longest first over all
     heads, the same block of all heads before the next (`across`), or ascending and dealt out to the SMs in turn
     beforehand (`dealt`). l2_sections: as many heads take turns in a block as keep their K and V in 32 MiB.
-    exact_start: tiles begin at a window's first key.
+    windows: windows that the caller passes, others are left out. exact_start: tiles begin at a window's first key.
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
     computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences, or only where splits are asked
     for. transposes_v: tiles of V are transposed in shared memory. bulk_groups: sizes of a packed group whose rows of Q
@@ -117,6 +123,7 @@ class AttentionLaunch(Spec):
     order: Order = "ascending"
     l2_sections: bool = False
     exact_start: bool = False
+    windows: str = ".."
     mask_all: bool = False
     pads_head: bool = False
     scans_batch: bool | Literal["split"] = False

@@ -119,7 +119,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
 
 def _shape_columns(rows: Floats, problems: Problems, launch: AttentionLaunch) -> None:
     group = problems.query_heads // problems.kv_heads
-    windowed = problems.window < problems.keys
+    windowed = (problems.window < problems.keys) & _within(problems.window, launch.windows)
     packed = np.full(len(problems), launch.pack == "group")
     if launch.pack == "single":
         packed = (problems.queries == 1) & (group > 1) & (problems.window >= UNLIMITED)
@@ -221,6 +221,7 @@ def _masked(problems: Problems, masks: list[Mask]) -> Bools:
     window = problems.window < problems.keys
     causal = ~window & (problems.past < problems.keys - 1) & (problems.queries > 1)
     kinds = {"window": window, "causal": causal, "none": ~window & ~causal}
+    kinds["windowed"] = problems.window < UNLIMITED
     return np.asarray(np.any([kinds[mask] for mask in masks], axis=0))
 
 
@@ -297,6 +298,7 @@ def _numbers(split: Split) -> tuple[float, ...]:
         float(split.pages),
         float(split.only_packed),
         float(split.still_asked),
+        float(split.longest),
     )
 
 
@@ -321,6 +323,7 @@ def _fill_splits(
     page: float,
     only_packed: float,
     late: float,
+    longest: float,
 ) -> None:
     """Write splits, and where the rule says so what was asked for, by the rule with this code."""
     for index in range(len(rows)):
@@ -332,6 +335,9 @@ def _fill_splits(
         n = step if step > 0.0 and code in (1, 2) else row[_N]
         if code == 2:
             row[_ASKED] = _asked_splits(row, blocks[index], seen, n, sms, limit, least, asked)
+        if code == 5:
+            reach = min(max(row[_KEYS], longest), row[_WINDOW] + row[_M])
+            row[_ASKED] = cluster_splits(reach, step, row[_BATCH], row[_HEADS] * blocks[index], sms)
         row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page)
         if code != 7:
             row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
@@ -378,7 +384,7 @@ def _row_splits(
     elif code == 4:
         made = square_root_splits(keys, batch, heads, slots * sms)
     elif code == 5:
-        made = cluster_splits(seen, step, batch, heads * blocks, sms)
+        made = row[_ASKED]
     elif code == 6:
         made = bounded_splits(seen, batch * heads * blocks, sms, limit)
     elif code == 7:
@@ -413,11 +419,18 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     combine = kernel.combine
     single = (rows[:, AT["asked"]] > 1) & (combine is not None and combine.single == "kept")
-    rows[:, AT["partials"]] = np.where((rows[:, AT["splits"]] > 1) | single, rows[:, AT["splits"]], 0.0)
+    attention = kernel.attention
+    assert attention is not None
+    split = attention.split
+    clustered = (rows[:, AT["asked"]] <= split.clusters) & (rows[:, AT["m"]] <= split.cluster_rows)
+    clustered &= rows[:, AT["splits"]] > 1
+    rows[:, AT["clustered"]] = clustered
+    kept = (rows[:, AT["splits"]] > 1) & ~clustered
+    rows[:, AT["partials"]] = np.where(kept | single, rows[:, AT["splits"]], 0.0)
     if combine is None:
         return
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
-    present = rows[:, AT["splits"]] > 1
+    present = kept
     if combine.always:
         present |= rows[:, AT["asked"]] > 1
     batch, width = rows[:, AT["batch"]], rows[:, AT["v_dim"]]

@@ -36,7 +36,7 @@ def _sizes(row: Floats) -> tuple[float, float, float, float]:
     tokens = row[_BATCH] * row[_KV] * row[_QUERIES] * width if row[_WRITES] > 0.0 else 0.0
     own = row[_BATCH] * row[_HQ] * row[_QUERIES] * (row[_E] * row[_QB] + row[_F] * row[_OB])
     read = row[_BATCH] * row[_KV] * seen * width * row[_LB]
-    return read, tokens * _NEW_BYTES, tokens * row[_CB], own
+    return read, tokens * (row[_LB] if row[_FRESH] > 0.0 else _NEW_BYTES), tokens * row[_CB], own
 
 
 @compiled
