@@ -61,6 +61,7 @@ CONSTANTS: Mapping[str, Constant] = {
     "apart": _row("s that two launches that write K and V apart take longer than one", 7e-6, 1e-7, 2e-5),
     "write_rate": _row("bytes/s of the launch that writes new K and V", 2e12, 5e10, 3e13),
     "query_rate": _row("bytes/s of that launch for Q, where it rewrites it", 2e12, 5e10, 3e13),
+    "cluster": _row("s in which a cluster of CTAs combines its results", 1e-6, 1e-8, 1e-5),
     "combine": _row("s of the launch that combines splits, where there are any", 2e-6, 1e-9, 1e-5),
     "combine_split": _row("s of a CTA of that launch for each split", 1e-7, 1e-9, 3e-6),
     "sag": _row("by how much time grows when the tensor cores are always busy and the clock has sunk", 0.0, 0.001, 1.5),

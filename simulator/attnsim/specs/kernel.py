@@ -8,6 +8,7 @@ file holds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -25,7 +26,8 @@ Mask = Literal["none", "causal", "window", "windowed"]
 """`windowed`: a window is asked for, whether the keys exceed it or not; the others say what the mask leaves out."""
 Order = Literal["ascending", "descending", "longest_first", "across", "dealt"]
 SplitRule = Literal[
-    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k"
+    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k",
+    "fill",
 ]
 Overlap = Literal["none", "two_stage", "ping_pong", "both", "specialized"]
 
@@ -39,6 +41,7 @@ class TileRule(Spec):
     of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
     search: its CTAs search for their row block under any mask. mask_all: as that of the launch. split: only of grids for which splits are asked.
+    grid: only of grids of fewer CTAs for each SM, before splits.
     v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all.
     """
 
@@ -61,6 +64,7 @@ class TileRule(Spec):
     search: bool = False
     mask_all: bool = False
     split: bool = False
+    grid: float = math.inf
     overlap: Overlap | None = None
 
 
@@ -110,7 +114,8 @@ class AttentionLaunch(Spec):
     line unless too many bytes are touched between two uses (`distance`). reads_new: K and V are read as they come in,
     not from the cache. repacks: a packed group of single queries is rearranged by a launch before and one after, where
     it is not contiguous. search: masks under which a CTA looks for its row block in sections of heads, longest first.
-    whole_rows: the rows of a tile take their time whether they are there or not.
+    whole_rows: the rows of a tile take their time whether they are there or not. waits: a CTA mostly waits, before its
+    tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`.
     """
 
     kind: Literal["attention"]
@@ -129,6 +134,7 @@ class AttentionLaunch(Spec):
     scans_batch: bool | Literal["split"] = False
     transposes_v: bool = False
     whole_rows: bool = False
+    waits: bool = False
     search: list[Mask] = Field(default_factory=list)
     bulk_groups: list[PositiveInt] = Field(default_factory=list)
     reuse: Literal["keys", "distance"] = "keys"

@@ -43,6 +43,7 @@ COLUMNS: tuple[str, ...] = (
     "spilled",  # registers of a thread in local memory
     "search",  # 1 where CTAs look for their row block, longest first
     "whole_rows",  # 1 where missing rows of a tile take time too
+    "waits",  # 1 where all of a CTA's time holds the pipes for the share `busy`
     "bulk",  # 1 where a bulk copy brings the rows of Q
     # the schedule
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest, 4 dealt out in turn
@@ -65,6 +66,7 @@ COLUMNS: tuple[str, ...] = (
     "write_apart",  # 1 where K and V are written by a launch each
     "combine_ctas",  # 0: no such launch
     "combine_slots",
+    "clustered",  # 1 where splits combine in a cluster
     "partials",  # partial results of each output that are kept in fp32 and combined, 0: none
     "combine_walk",  # sequences that each of its CTAs walks, in units of `scanned`
     "scanned",  # sequences that a scheduler on the GPU walks

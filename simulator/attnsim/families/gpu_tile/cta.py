@@ -25,6 +25,7 @@ _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row",
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
 _SLOTS = AT["slots"]
 _V_TILE, _SPECIALIZED, _SPARE = AT["v_tile"], AT["specialized"], AT["spare_bytes"]
+_CLUSTERED, _CLUSTER = AT["clustered"], CONSTANT["cluster"]
 _SERIAL, _RESIDENCE = CONSTANT["serial"], CONSTANT["residence"]
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
 _SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
@@ -55,6 +56,7 @@ def begin_seconds(row: Floats, constants: Floats, missing: float, rows: float) -
     bulk = constants[_BULK] if row[_BULKS] > 0.0 and row[_SPLITS] <= 1.0 else 1.0
     per_row = bulk * (row[_E] * row[_QB] + row[_V_TILE] * (4.0 if row[_PARTIALS] > 0.0 else row[_OB])) / constants[_ROW]
     held = per_row * (row[_M] if row[_WHOLE] > 0.0 else min(row[_M], rows))
+    held += row[_CLUSTERED] * constants[_CLUSTER]
     return float(constants[_CTA] + held + row[_SEARCHES] * constants[_SEARCH] + missing * constants[_MISS])
 
 

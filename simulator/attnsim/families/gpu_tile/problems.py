@@ -22,6 +22,7 @@ from attnsim.families.gpu_tile.splits import (
     cluster_splits,
     dynamic_splits,
     efficient_splits,
+    filling_splits,
     item_tiles,
     square_root_splits,
 )
@@ -167,6 +168,7 @@ def _tile_columns(
         free = (chosen == -1) & _within(problems.qk_dim, rule.head_dim) & _within(tiled, rule.rows)
         free &= _within(problems.keys, rule.keys) & (_masked(problems, rule.masks) | (not rule.masks))
         free &= asked | (not rule.split)
+        free &= rows[:, AT["heads"]] * rows[:, AT["batch"]] < rule.grid * gpu.sms
         for head in np.unique(np.stack([problems.qk_dim[free], problems.v_dim[free]]), axis=1).T:
             here = free & (problems.qk_dim == head[0]) & (problems.v_dim == head[1])
             slots = rule_ctas(rule, kernel, gpu, int(head[0]), int(head[1]))
@@ -247,6 +249,7 @@ def _work_columns(
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
+    rows[:, AT["waits"]] = launch.waits
     rows[:, AT["bulk"]] = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
 
 
@@ -339,7 +342,7 @@ def _fill_splits(
             reach = min(max(row[_KEYS], longest), row[_WINDOW] + row[_M])
             row[_ASKED] = cluster_splits(reach, step, row[_BATCH], row[_HEADS] * blocks[index], sms)
         row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page)
-        if code != 7:
+        if code not in (4, 7):
             row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
         if row[_BATCH] > batch_limit:
             row[_SPLITS] = 1.0
@@ -385,6 +388,8 @@ def _row_splits(
         made = square_root_splits(keys, batch, heads, slots * sms)
     elif code == 5:
         made = row[_ASKED]
+    elif code == 9:
+        made = filling_splits(keys, n * least, batch * heads * blocks, sms)
     elif code == 6:
         made = bounded_splits(seen, batch * heads * blocks, sms, limit)
     elif code == 7:
