@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -42,7 +42,9 @@ class TileRule(Spec):
     registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
     search: its CTAs search for their row block under any mask. mask_all: as that of the launch. split: only of grids for which splits are asked.
     grid: only of grids of fewer CTAs for each SM, before splits.
-    v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all.
+    v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all. bulk: a bulk copy (TMA) brings its rows
+    of Q, split or not. row_warps: warps with rows of their own,
+    each of which converts all K and V of a tile that comes in another type.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -61,8 +63,10 @@ class TileRule(Spec):
     ctas: PositiveInt = 32
     spilled: NonNegativeInt = 0
     v_columns: NonNegativeInt = 0
+    row_warps: PositiveInt = 1
     search: bool = False
     mask_all: bool = False
+    bulk: bool = False
     split: bool = False
     grid: float = math.inf
     overlap: Overlap | None = None
@@ -71,7 +75,7 @@ class TileRule(Spec):
 class Split(Spec):
     """How the keys of a row block are divided over CTAs; docs/gpu.md has the rules with their sources.
 
-    slots_per_sm: CTAs of an SM that the rule counts on. limit: most splits. least_tiles: fewer tiles are never split.
+    slots_per_sm: CTAs of an SM that the rule counts on. limit: most splits. least_tiles: fewer tiles are never split, and a split of `fill` has as many.
     bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
     beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
     only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
@@ -149,7 +153,7 @@ class WriteLaunch(Spec):
     """The launch that writes new K and V to the cache: a CTA for every `tokens` of them.
 
     queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it), or read it
-    twice (`quantized`: for the largest value first). heads: heads of a CTA, K and V apart; 0 for all. by_head: each
+    twice (`quantized`: for the largest value first), after K and V. heads: heads of a CTA, K and V apart; 0 for all. by_head: each
     warp writes a head at a time.
     apart: K and V of different widths are written by launches of their own; all are for these head dimensions, `further`.
     """
@@ -259,7 +263,9 @@ class KernelChoice(Spec):
     use: Text
 
 
-Launch = WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches | GemmLaunch
+Launch = Annotated[
+    WriteLaunch | AttentionLaunch | CombineLaunch | EinsumLaunches | GemmLaunch, Field(discriminator="kind")
+]
 
 
 class Kernel(MappingFile):
