@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from attnsim.cli.answer import Answer
@@ -45,6 +46,25 @@ def validate_measured(
         text = json_text(measured_json(judged)) if json else measured_table(judged)
     missed = require_targets and not all(verdict.met for verdict in verdicts(judged.rows))
     return Answer(text=text, exit_code=EXIT_CLAIM_FAILED if missed else EXIT_OK)
+
+
+def validate_unseen(*, sample: int | None, out: Path | None, any_package_version: bool, json: bool) -> Answer:
+    """Judge GPUs with constants of others, and slices that the fit did without; takes minutes."""
+    from dataclasses import asdict
+
+    from attnsim.cli.measured_table import unseen_table
+    from attnsim.cli.progress import track
+    from attnsim.measured.package import find_package
+    from attnsim.measured_validation.unseen import PER_CELL, unseen
+    from attnsim.report.tables import dumps
+    from attnsim.results import json_text
+
+    package = find_package(any_version=any_package_version)
+    found = unseen(package, per_cell=sample or PER_CELL, track=lambda names: track(names, "withholding"))
+    tables = asdict(found)
+    if out is not None:
+        out.write_text(dumps(tables), encoding="utf-8", newline="\n")
+    return Answer(text=json_text(tables) if json else unseen_table(found))
 
 
 def require_no_measured_options(**given: object) -> None:

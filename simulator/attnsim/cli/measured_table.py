@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +15,7 @@ from attnsim.measured_validation.cells import CELL, cells, coverage, noise_apart
 from attnsim.measured_validation.explain import Explained, worst_rows
 from attnsim.measured_validation.judge import Judged
 from attnsim.measured_validation.targets import Verdict, verdicts
+from attnsim.measured_validation.unseen import SLICE_MEDIAN, TRANSFER_MAPE, Line, Unseen
 from attnsim.results import JsonObject
 
 if TYPE_CHECKING:
@@ -133,6 +134,29 @@ def _worst(worst: Iterable[Explained]) -> RenderableType:
     ]
     headings = ("gpu", "kernel", *SHAPE.values(), "ms", "predicted", "error", "limited by", "parts in us")
     return table(headings, lines, left=("gpu", "kernel", "limited by", "parts in us"))
+
+
+def unseen_table(found: Unseen) -> str:
+    """Tables of GPUs judged with constants of others, where those come from, and of withheld slices."""
+    parts: list[RenderableType] = [f"GPUs without a constant of their own; target: MAPE {_percent(TRANSFER_MAPE)}"]
+    parts += [_plain(found.transfer, ("gpu", "phase", "predictor")), "", "where the constants come from"]
+    parts += [_plain(found.sources, ("gpu", "kernel", "from_kernel", "from_gpu")), ""]
+    parts += [f"withheld slices; target: median {_percent(SLICE_MEDIAN)}"]
+    return render(*parts, _plain(found.slices, ("slice", "framework", "predictor")), least_width=_WIDTH)
+
+
+def _plain(lines: Sequence[Line], left: Sequence[str]) -> RenderableType:
+    """A table of lines that have the same columns; shares in percent."""
+    headings = list(lines[0]) if lines else list(left)
+    return table(headings, [[_cell(line[name]) for name in headings] for line in lines], left=left)
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return PREDICTOR_NAMES.get(value, value) or "-"
+    if value is None:
+        return "-"
+    return _percent(value) if isinstance(value, float) else str(value)
 
 
 def _percent(share: float) -> str:

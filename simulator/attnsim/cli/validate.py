@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -29,14 +30,20 @@ def validate(
     require_targets: Annotated[
         bool, typer.Option("--require-targets", help="measured: exit code 1 if a target is missed")
     ] = False,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="measured: GPUs with constants of others, slices that no fit saw; minutes")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="measured, unseen: also write the tables as JSON")] = None,
     any_package_version: Annotated[
         bool, typer.Option("--any-package-version", help="measured: take a version that is not described")
     ] = False,
     json: inputs.JsonOption = False,
 ) -> Answer:
     """Compare with published values; exit code 1 if a claim does not hold. `measured` compares with GPU timings."""
-    from attnsim.cli.measured import NAME, require_no_measured_options, validate_measured
+    from attnsim.cli.measured import NAME, require_no_measured_options, validate_measured, validate_unseen
 
+    if datasets == [NAME] and unseen:
+        return validate_unseen(sample=sample, out=out, any_package_version=any_package_version, json=json)
     if datasets == [NAME]:
         return validate_measured(
             gpu=gpu,
@@ -57,6 +64,8 @@ def validate(
         dtype=dtype,
         window=window,
         require_targets=require_targets,
+        unseen=unseen,
+        out=out,
         any_package_version=any_package_version,
     )
     from attnsim.cli.progress import track
