@@ -55,7 +55,7 @@ CONSTANTS: Mapping[str, Constant] = {
     "exposed": _row("share of loads before the first product, and of products after the last load", 0.05, 0.001, 1.0),
     "step": _row("waves of CTAs that begin in step, so that what precedes their tiles hides no loads", 0.0, 0.01, 10.0),
     "write": _row("s of a CTA of the launch that writes new K and V to the cache", 1.5e-6, 1e-9, 1e-5),
-    "issue": _row("further s of such a CTA if it has 1024 threads, less in proportion", 0.0, 1e-9, 2e-5),
+    "issue": _row("further s of such a CTA if it has 1024 threads of work, less in proportion", 0.0, 1e-9, 2e-5),
     "dispatch": _row("s between two CTAs that start in the launch that writes K and V", 0.0, 1e-11, 1e-8),
     "apart_rate": _row("bytes/s that those launches move beside their fixed time", 1e15, 1e11, 1e15),
     "apart": _row("s that two launches that write K and V apart take longer than one", 7e-6, 1e-7, 2e-5),

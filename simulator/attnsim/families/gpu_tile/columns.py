@@ -44,7 +44,7 @@ COLUMNS: tuple[str, ...] = (
     "search",  # 1 where CTAs look for their row block, longest first
     "whole_rows",  # 1 where missing rows of a tile take time too
     "waits",  # 1 where all of a CTA's time holds the pipes for the share `busy`
-    "bulk",  # 1 where a bulk copy brings the rows of Q
+    "bulk",  # 1 where a bulk copy brings the rows of Q unless keys are split, 2 where it always does
     # the schedule
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest, 4 dealt out in turn
     "section",  # heads that take turns in a block

@@ -53,7 +53,7 @@ def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float
 @compiled
 def begin_seconds(row: Floats, constants: Floats, missing: float, rows: float) -> float:
     """Seconds of a CTA before its tiles, with this many rows of Q; missing: as in `fill_works`."""
-    bulk = constants[_BULK] if row[_BULKS] > 0.0 and row[_SPLITS] <= 1.0 else 1.0
+    bulk = constants[_BULK] if row[_BULKS] > (0.0 if row[_SPLITS] <= 1.0 else 1.0) else 1.0
     per_row = bulk * (row[_E] * row[_QB] + row[_V_TILE] * (4.0 if row[_PARTIALS] > 0.0 else row[_OB])) / constants[_ROW]
     held = per_row * (row[_M] if row[_WHOLE] > 0.0 else min(row[_M], rows))
     held += row[_CLUSTERED] * constants[_CLUSTER]

@@ -46,7 +46,7 @@ _LAUNCH, _SPREAD, _SCAN, _WARM = CONSTANT["launch"], CONSTANT["spread"], CONSTAN
 _BUSY, _EXPOSED, _SAG, _AFTER = CONSTANT["busy"], CONSTANT["exposed"], CONSTANT["sag"], CONSTANT["sag_after"]
 _DRAM, _L2, _WRITE, _WRITE_RATE = CONSTANT["dram"], CONSTANT["l2"], CONSTANT["write"], CONSTANT["write_rate"]
 _DISTANT, _PARTIALS, _COPY = AT["by_distance"], AT["partials"], CONSTANT["copy"]
-_GROUP, _STEP = AT["group"], CONSTANT["step"]
+_GROUP, _STEP, _WAITS = AT["group"], CONSTANT["step"], AT["waits"]
 _ISSUE, _COLD = CONSTANT["issue"], CONSTANT["cold"]
 _V_TILE, _ROUNDS, _WRITE_QUERY, _QUERY_RATE = (
     AT["v_tile"],
@@ -124,7 +124,9 @@ def shared_by(
     row: Floats, constants: Floats, clock_hz: float, tiles: float, edges: float, works: Floats, count: int
 ) -> float:
     """CTAs of an SM that run as fast as one alone: each holds the pipes for the share `busy` of its tiles, and always
-    beside them."""
+    beside them, unless it mostly waits there too."""
+    if row[_WAITS] > 0.0:
+        return float(min(row[_SLOTS], 1.0 / constants[_BUSY]))
     whole = 0.0
     for index in range(count):
         whole += works[index]
@@ -176,15 +178,15 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
 
 @compiled
 def apart_seconds(row: Floats, constants: Floats) -> float:
-    """Seconds that launches which write K and V apart take longer than one."""
-    return float(row[_WRITE_APART] * (constants[_APART] + row[_WRITE_BYTES] / constants[_APART_RATE]))
+    """Seconds of what the writing launch does one after the other: Q after K and V, or K apart from V."""
+    queries = row[_WRITE_QUERY] / constants[_QUERY_RATE]
+    return float(queries + row[_WRITE_APART] * (constants[_APART] + row[_WRITE_BYTES] / constants[_APART_RATE]))
 
 
 @compiled
 def write_stream_seconds(row: Floats, constants: Floats) -> float:
-    """Seconds that the bytes of the writing launch take: K and V, and Q where it is rewritten."""
-    queries = row[_WRITE_QUERY]
-    return float((row[_WRITE_BYTES] - queries) / constants[_WRITE_RATE] + queries / constants[_QUERY_RATE])
+    """Seconds that K and V take in the writing launch."""
+    return float((row[_WRITE_BYTES] - row[_WRITE_QUERY]) / constants[_WRITE_RATE])
 
 
 @compiled

@@ -247,10 +247,12 @@ def _work_columns(
     rows[:, AT["load_bytes"]] = DATA_TYPES[types.products if launch.reads_new else types.cache]
     converted = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]] if types.cache != types.products else np.zeros(len(rows))
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
+    rows[:, AT["convert"]] *= np.array([rule.row_warps for rule in launch.tiles])[chosen]
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
     rows[:, AT["waits"]] = launch.waits
-    rows[:, AT["bulk"]] = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
+    grouped = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
+    rows[:, AT["bulk"]] = np.where(np.array([rule.bulk for rule in launch.tiles])[chosen], 2.0, grouped)
 
 
 def _rate(rows: Floats, kernel: Kernel, launch: AttentionLaunch, rates: Mapping[str, float]) -> Floats:
@@ -341,7 +343,7 @@ def _fill_splits(
         if code == 5:
             reach = min(max(row[_KEYS], longest), row[_WINDOW] + row[_M])
             row[_ASKED] = cluster_splits(reach, step, row[_BATCH], row[_HEADS] * blocks[index], sms)
-        row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page)
+        row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page, least)
         if code not in (4, 7):
             row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
         if row[_BATCH] > batch_limit:
@@ -372,6 +374,7 @@ def _row_splits(
     bound_batch: float,
     step: float,
     page: float,
+    least: float,
 ) -> float:
     """Splits of a problem whose keys are walked n at a time, by the rule with this code."""
     heads, batch, keys = row[_HEADS], row[_BATCH], row[_KEYS]
@@ -413,7 +416,7 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     warps = threads // WARP_THREADS
     rows[:, AT["write_rounds"]] = np.ceil(rows[:, AT["kv_heads"]] / warps) if launch.by_head else 1.0
     rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
-    rows[:, AT["write_threads"]] = threads / 1024.0
+    rows[:, AT["write_threads"]] = (rows[:, AT["kv_heads"]] * WARP_THREADS if launch.by_head else threads) / 1024.0
     rows[:, AT["write_bytes"]] = moved + queries
     rows[:, AT["write_query_bytes"]] = queries
     rows[:, AT["write_apart"]] = (
