@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check install --no-warn-script-location --constraint constraints.txt
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+# Files of timings alone are read from this package, so what it depends on is left out.
+MEASURED := aiconfigurator-core==0.12.0
 PYTEST_WORKERS ?= auto
 PYTHON ?=
 export PYTHONUTF8 = 1
 
-.PHONY: help setup demo test lint format bench reports validate wheel clean
+.PHONY: help setup demo test lint format bench reports validate calibrations wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -46,6 +48,10 @@ reports: $(RUNTIME) ## regenerate reports/ from validation/, byte for byte
 validate: $(RUNTIME) ## every published claim against this code; fails if one does not hold
 	@$(BIN)/attnsim validate
 
+calibrations: $(DEV) ## fit the constants of all GPU kernels anew, about half an hour
+	@$(BIN)/attnsim calibrate
+	@$(BIN)/attnsim calibrate --published
+
 wheel: $(DEV) ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
@@ -60,6 +66,7 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): pyproject.toml constraints.txt $(RUNTIME)
 	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@$(PIP) --no-deps $(MEASURED)
 	@touch $@
 
 $(BIN)/python:
