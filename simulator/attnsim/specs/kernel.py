@@ -37,14 +37,14 @@ class TileRule(Spec):
 
     head_dim: range of the query dimension, `..64`. rows: range of rows of a head (queries, times the group if packed).
     keys: range of keys. data_types: of the products. m, n: query rows and keys of a tile. registers: per thread.
-    stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the width
-    of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels. spilled:
-    registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the launch's.
-    search: its CTAs search for their row block under any mask. mask_all: as that of the launch. split: only of grids for which splits are asked.
-    grid: only of grids of fewer CTAs for each SM, before splits.
-    v_columns: columns of V that a CTA takes, each with all of Q K^T; 0 for all. bulk: a bulk copy (TMA) brings its rows
-    of Q, split or not. row_warps: warps with rows of their own,
-    each of which converts all K and V of a tile that comes in another type.
+    stages: K and V tiles held at once. q_shared: Q is kept in shared memory, not in registers. held: share of the
+    width of K and V that is there at once. ctas: at most so many on an SM, for launch bounds and persistent kernels.
+    spilled: registers of a thread that do not fit and go through local memory on every tile. overlap: instead of the
+    launch's. search: its CTAs search for their row block under any mask. mask_all: as that of the launch, or `alike`:
+    the mask is part of every softmax and no tile takes longer. split: only of grids for which splits are asked. grid:
+    only of grids of fewer CTAs for each SM, before splits. v_columns: columns of V that a CTA takes, each with all of
+    Q K^T; 0 for all. bulk: a bulk copy (TMA) brings its rows of Q, split or not. row_warps: warps with rows of their
+    own, each of which converts all K and V of a tile that comes in another type.
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -65,7 +65,7 @@ class TileRule(Spec):
     v_columns: NonNegativeInt = 0
     row_warps: PositiveInt = 1
     search: bool = False
-    mask_all: bool = False
+    mask_all: bool | Literal["alike"] = False
     bulk: bool = False
     split: bool = False
     grid: float = math.inf
@@ -174,7 +174,8 @@ class CombineLaunch(Spec):
     """The launch that combines the results of splits: a CTA for every `rows` of the output; `always` launched, or only
     where there are splits. columns: elements of a row that it takes, more rows in proportion where rows are narrower, 0
     for whole rows. sequences: its CTAs take outputs of one sequence only (`apart`), or look for it (`walked`).
-    single: the result of one split is the output, or a partial result like any.
+    single: the result of one split is the output, or a partial result like any. at_once: partial results of a row that
+    its threads take together. inside: the CTAs of the splits combine them, each a part of the rows.
     """
 
     kind: Literal["combine"]
@@ -184,6 +185,8 @@ class CombineLaunch(Spec):
     sequences: Literal["flat", "apart", "walked"] = "flat"
     always: bool = False
     single: Literal["written", "kept"] = "written"
+    inside: bool = False
+    at_once: PositiveInt = 1
     source: Source | None = None
 
 
@@ -211,7 +214,11 @@ class Constants(Spec):
 
 
 class MeasuredRows(Spec):
-    """Rows of the measured package that time a kernel; what is left out holds for all."""
+    """Rows of the measured package that time a kernel; what is left out holds for all.
+
+    group: query heads of a key/value head. blocks: whole blocks of 128 keys, at least one, of all sequences and
+    key/value heads, where a framework takes another kernel for less.
+    """
 
     framework: Text
     kernel_source: Text
@@ -220,6 +227,7 @@ class MeasuredRows(Spec):
     kv_cache_dtype: str = "bf16"
     gpus: list[str] = Field(default_factory=list)
     group: str = ".."
+    blocks: str = ".."
 
 
 class GemmTiles(Spec):

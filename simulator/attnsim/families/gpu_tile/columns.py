@@ -49,7 +49,7 @@ COLUMNS: tuple[str, ...] = (
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest, 4 dealt out in turn
     "section",  # heads that take turns in a block
     "exact_start",  # 1: tiles begin at the window's first key
-    "mask_all",  # 1: the mask is computed on every tile
+    "mask_all",  # 1: the mask is computed on every tile, -1: on every tile as part of its softmax
     "splits",  # CTAs that share the keys of a row block
     "asked",  # splits that the caller or a first rule asks for, before the lengths are known
     "split_tiles",  # tiles of each of them, 0: as even as possible
@@ -66,6 +66,8 @@ COLUMNS: tuple[str, ...] = (
     "write_apart",  # 1 where K and V are written by a launch each
     "combine_ctas",  # 0: no such launch
     "combine_slots",
+    "combine_share",  # bytes of a partial result that the CTAs of the splits divide among them, 0: another launch does
+    "combine_rounds",  # partial results that a thread of it takes, one after the other
     "clustered",  # 1 where splits combine in a cluster
     "partials",  # partial results of each output that are kept in fp32 and combined, 0: none
     "combine_walk",  # sequences that each of its CTAs walks, in units of `scanned`

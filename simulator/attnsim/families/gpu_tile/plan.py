@@ -54,8 +54,10 @@ _V_TILE, _ROUNDS, _WRITE_QUERY, _QUERY_RATE = (
     AT["write_query_bytes"],
     CONSTANT["query_rate"],
 )
+_COMBINE_ROUNDS = AT["combine_rounds"]
 _FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
+_COMBINE_SHARE, _ROW = AT["combine_share"], CONSTANT["row"]
 
 # Positions in the description of a GPU that compiled functions take.
 SMS, CLOCK_HZ, L2_BYTES, L2_RATE, DRAM_RATE = range(5)
@@ -214,7 +216,9 @@ def combine_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
 @compiled
 def combine_cta_seconds(row: Floats, constants: Floats) -> float:
     """Seconds of a CTA that combines splits: to find its sequence, and for each split."""
-    return float(constants[_SCAN] * row[_COMBINE_WALK] / 31.0 + constants[_COMBINE_SPLIT] * row[_PARTIALS])
+    share = row[_COMBINE_SHARE] / max(row[_PARTIALS], 1.0) / constants[_ROW]
+    walked = constants[_SCAN] * row[_COMBINE_WALK] / 31.0
+    return float(walked + constants[_COMBINE_SPLIT] * row[_COMBINE_ROUNDS] + share)
 
 
 @compiled

@@ -103,7 +103,8 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
-    rows[:, AT["mask_all"]] = launch.mask_all | np.array([rule.mask_all for rule in launch.tiles])[chosen]
+    masked = [-1.0 if rule.mask_all == "alike" else float(rule.mask_all or launch.mask_all) for rule in launch.tiles]
+    rows[:, AT["mask_all"]] = np.array(masked)[chosen]
     rows[:, AT["by_distance"]] = launch.reuse == "distance"
     rows[:, AT["reads_new"]] = launch.reads_new
     rows[:, AT["copies"]] = _copies(rows) if launch.repacks else 0.0
@@ -387,6 +388,7 @@ def _row_splits(
         reach = min(keys, row[_WINDOW] + row[_M])
         chunk = item_tiles(batch, blocks, reach, float(int(slots * sms) // int(row[_KV])), 128.0, page)
         made = ceil_div(reach, chunk) if chunk > 0.0 else 1.0
+        row[_SPLIT_TILES] = ceil_div(chunk, n) if chunk > 0.0 else 0.0
     elif code == 4:
         made = square_root_splits(keys, batch, heads, slots * sms)
     elif code == 5:
@@ -431,7 +433,7 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     assert attention is not None
     split = attention.split
     clustered = (rows[:, AT["asked"]] <= split.clusters) & (rows[:, AT["m"]] <= split.cluster_rows)
-    clustered &= rows[:, AT["splits"]] > 1
+    clustered &= (rows[:, AT["splits"]] > 1) & (split.clusters > 0)
     rows[:, AT["clustered"]] = clustered
     kept = (rows[:, AT["splits"]] > 1) & ~clustered
     rows[:, AT["partials"]] = np.where(kept | single, rows[:, AT["splits"]], 0.0)
@@ -451,3 +453,6 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
         rows[:, AT["combine_walk"]] = np.where(walked, batch / 2.0, 0.0)
     rows[:, AT["combine_ctas"]] = np.where(present, ctas * np.ceil(width / columns), 0.0)
     rows[:, AT["combine_slots"]] = gpu.max_threads // 256
+    held = np.minimum(rows[:, AT["m"]], rows[:, AT["queries"]] * rows[:, AT["group"]])
+    rows[:, AT["combine_share"]] = held * rows[:, AT["v_tile"]] * 4.0 if combine.inside else 0.0
+    rows[:, AT["combine_rounds"]] = np.ceil(rows[:, AT["partials"]] / combine.at_once)
