@@ -78,8 +78,8 @@ def fill_works(
         first = float(int(block * m) // int(group))
         last = min(float(int((block + 1) * m - 1) // int(group)), queries - 1.0)
         count, on_edge, before = visited_tiles(first, last, row[_KEYS], row[_PAST], row[_WINDOW], n, row[_EXACT] > 0.0)
-        if row[_MASK_ALL] > 0.0:
-            on_edge = count + before
+        if row[_MASK_ALL] != 0.0:
+            on_edge = count + before if row[_MASK_ALL] > 0.0 else 0.0
         tiles += count
         edges += on_edge
         share = row[_SPLIT_TILES] if row[_SPLIT_TILES] > 0.0 else ceil_div(count, splits) if count else 0.0
