@@ -44,7 +44,8 @@ class TileRule(Spec):
     the mask is part of every softmax and no tile takes longer. split: only of grids for which splits are asked. grid:
     only of grids of fewer CTAs for each SM, before splits. v_columns: columns of V that a CTA takes, each with all of
     Q K^T; 0 for all. bulk: a bulk copy (TMA) brings its rows of Q, split or not. row_warps: warps with rows of their
-    own, each of which converts all K and V of a tile that comes in another type.
+    own, each of which converts all K and V of a tile that comes in another type. through_lanes: times that elements of
+    K and V pass the lanes of the SM (rearranged, or multiplied without tensor cores).
     """
 
     architectures: list[Architecture] = Field(default_factory=list)
@@ -63,6 +64,7 @@ class TileRule(Spec):
     ctas: PositiveInt = 32
     spilled: NonNegativeInt = 0
     v_columns: NonNegativeInt = 0
+    through_lanes: NonNegativeInt = 0
     row_warps: PositiveInt = 1
     search: bool = False
     mask_all: bool | Literal["alike"] = False
@@ -153,8 +155,9 @@ class WriteLaunch(Spec):
     """The launch that writes new K and V to the cache: a CTA for every `tokens` of them.
 
     queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it), or read it
-    twice (`quantized`: for the largest value first), after K and V. heads: heads of a CTA, K and V apart; 0 for all. by_head: each
-    warp writes a head at a time.
+    twice (`quantized`: for the largest value first), after K and V. heads: heads of a CTA, K and V apart; 0 for
+    all. by_head: each warp writes a head at a time. crowded: CTAs of an SM hold one another up, so that few CTAs are
+    faster.
     apart: K and V of different widths are written by launches of their own; all are for these head dimensions, `further`.
     """
 
@@ -165,6 +168,7 @@ class WriteLaunch(Spec):
     queries: Literal["left", "rewritten", "quantized"] = "left"
     heads: NonNegativeInt = 0
     by_head: bool = False
+    crowded: bool = False
     apart: bool = False
     further: list[PositiveInt] = Field(default_factory=list)
     source: Source | None = None

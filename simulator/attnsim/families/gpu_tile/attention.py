@@ -166,7 +166,7 @@ def _write(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: Flo
         works_s=np.full(1, write_cta_seconds(row, constants, float(gpu.sms))),
         repeats=int(row[AT["write_ctas"]]),
         slots=int(row[AT["write_slots"]]),
-        share=row[AT["write_slots"]],
+        share=row[AT["write_share"]],
         activity=Activity(l2_bytes=moved if row[AT["by_distance"]] else 0.0, dram_bytes=deep),
         l2_bytes_per_s=moved / write_stream_seconds(row, constants),
         dram_bytes_per_s=rate,

@@ -59,6 +59,7 @@ COLUMNS: tuple[str, ...] = (
     # launches beside: what writes new K and V before, what combines splits after
     "write_ctas",
     "write_slots",
+    "write_share",  # CTAs of an SM that do not hold one another up
     "write_threads",  # of one of its CTAs, over 1024
     "write_rounds",  # heads that a warp writes, one after the other
     "write_bytes",

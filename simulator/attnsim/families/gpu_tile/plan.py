@@ -57,6 +57,7 @@ _V_TILE, _ROUNDS, _WRITE_QUERY, _QUERY_RATE = (
 _COMBINE_ROUNDS = AT["combine_rounds"]
 _FILL, _DISPATCH = CONSTANT["fill"], CONSTANT["dispatch"]
 _COMBINE, _COMBINE_SPLIT = CONSTANT["combine"], CONSTANT["combine_split"]
+_WRITE_SHARE = AT["write_share"]
 _COMBINE_SHARE, _ROW = AT["combine_share"], CONSTANT["row"]
 
 # Positions in the description of a GPU that compiled functions take.
@@ -171,7 +172,9 @@ def write_seconds(row: Floats, constants: Floats, gpu: Floats) -> float:
     if row[_WRITE_CTAS] <= 0.0:
         return 0.0
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * gpu[SMS])
-    wrote = max(waves * write_cta_seconds(row, constants, gpu[SMS]), write_stream_seconds(row, constants))
+    last = ceil_div(row[_WRITE_CTAS] - (waves - 1.0) * row[_WRITE_SLOTS] * gpu[SMS], gpu[SMS])
+    rounds = (waves - 1.0) * row[_WRITE_SLOTS] / row[_WRITE_SHARE] + max(last / row[_WRITE_SHARE], 1.0)
+    wrote = max(rounds * write_cta_seconds(row, constants, gpu[SMS]), write_stream_seconds(row, constants))
     if row[_DISTANT] > 0.0:
         deep = written_from_dram(row, constants[_WARM] * gpu[L2_BYTES])
         wrote = max(wrote, deep / (constants[_DRAM] * gpu[DRAM_RATE]))
@@ -193,10 +196,11 @@ def write_stream_seconds(row: Floats, constants: Floats) -> float:
 
 @compiled
 def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
-    """Seconds that a CTA of the writing launch holds its slot: its work, or as long as it takes to start a wave."""
+    """Seconds of a CTA of the writing launch that is alone on its SM: its work, or as long as it takes to start a wave."""
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
     work = constants[_WRITE] * row[_ROUNDS] + constants[_ISSUE] * row[_WRITE_THREADS]
-    return float(max(work, row[_WRITE_CTAS] / waves * constants[_DISPATCH]))
+    alone = work * row[_WRITE_SHARE] / row[_WRITE_SLOTS]
+    return float(max(alone, row[_WRITE_CTAS] / waves * constants[_DISPATCH]))
 
 
 @compiled

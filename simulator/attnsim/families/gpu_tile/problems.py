@@ -246,8 +246,10 @@ def _work_columns(
     rows[:, AT["o_bytes"]] = DATA_TYPES[types.output]
     rows[:, AT["cache_bytes"]] = DATA_TYPES[types.cache]
     rows[:, AT["load_bytes"]] = DATA_TYPES[types.products if launch.reads_new else types.cache]
-    converted = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]] if types.cache != types.products else np.zeros(len(rows))
+    width = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]]
+    converted = width if types.cache != types.products else np.zeros(len(rows))
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
+    rows[:, AT["convert"]] += width * np.array([rule.through_lanes for rule in launch.tiles])[chosen]
     rows[:, AT["convert"]] *= np.array([rule.row_warps for rule in launch.tiles])[chosen]
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
@@ -418,6 +420,7 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     warps = threads // WARP_THREADS
     rows[:, AT["write_rounds"]] = np.ceil(rows[:, AT["kv_heads"]] / warps) if launch.by_head else 1.0
     rows[:, AT["write_slots"]] = np.minimum(gpu.max_ctas, gpu.max_threads // threads)
+    rows[:, AT["write_share"]] = 1.0 if launch.crowded else rows[:, AT["write_slots"]]
     rows[:, AT["write_threads"]] = (rows[:, AT["kv_heads"]] * WARP_THREADS if launch.by_head else threads) / 1024.0
     rows[:, AT["write_bytes"]] = moved + queries
     rows[:, AT["write_query_bytes"]] = queries
@@ -428,10 +431,11 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
 
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     combine = kernel.combine
-    single = (rows[:, AT["asked"]] > 1) & (combine is not None and combine.single == "kept")
     attention = kernel.attention
     assert attention is not None
     split = attention.split
+    single = (rows[:, AT["asked"]] > 1) | (split.rule not in ("none", "dynamic"))
+    single &= combine is not None and combine.single == "kept"
     clustered = (rows[:, AT["asked"]] <= split.clusters) & (rows[:, AT["m"]] <= split.cluster_rows)
     clustered &= (rows[:, AT["splits"]] > 1) & (split.clusters > 0)
     rows[:, AT["clustered"]] = clustered
@@ -442,7 +446,7 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
     present = kept
     if combine.always:
-        present |= rows[:, AT["asked"]] > 1
+        present |= (rows[:, AT["asked"]] > 1) | single
     batch, width = rows[:, AT["batch"]], rows[:, AT["v_dim"]]
     columns = np.minimum(combine.columns or width, width)
     taken = combine.rows * (combine.columns or width) / columns
