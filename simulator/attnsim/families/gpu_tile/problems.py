@@ -429,6 +429,14 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     ) | np.isin(rows[:, AT["qk_dim"]], launch.further)
 
 
+def _with_keys(rows: Floats, split: Split) -> Floats:
+    """Splits that have results to combine: all, but where a rule does not look at the window those with keys in it."""
+    if split.rule != "square_root":
+        return rows[:, AT["splits"]]
+    tiles = np.ceil(np.minimum(rows[:, AT["keys"]], rows[:, AT["window"]]) / rows[:, AT["n"]])
+    return np.asarray(np.minimum(rows[:, AT["splits"]], tiles))
+
+
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     combine = kernel.combine
     attention = kernel.attention
@@ -440,7 +448,7 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     clustered &= (rows[:, AT["splits"]] > 1) & (split.clusters > 0)
     rows[:, AT["clustered"]] = clustered
     kept = (rows[:, AT["splits"]] > 1) & ~clustered
-    rows[:, AT["partials"]] = np.where(kept | single, rows[:, AT["splits"]], 0.0)
+    rows[:, AT["partials"]] = np.where(kept | single, _with_keys(rows, split), 0.0)
     if combine is None:
         return
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
