@@ -349,6 +349,8 @@ def _fill_splits(
         row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page, least)
         if code not in (4, 7):
             row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
+        if code == 7 and row[_SPLITS] > 1.0:  # of all keys, whatever a window leaves
+            row[_SPLIT_TILES] = ceil_div(row[_KEYS], n * row[_SPLITS])
         if row[_BATCH] > batch_limit:
             row[_SPLITS] = 1.0
 

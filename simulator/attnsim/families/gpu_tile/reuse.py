@@ -43,7 +43,7 @@ def _sizes(row: Floats) -> tuple[float, float, float, float]:
 def working_set(row: Floats) -> float:
     """Bytes that one run touches."""
     read, new, cached, own = _sizes(row)
-    return float(read + own + (cached if row[_FRESH] > 0.0 else new))
+    return float(read + own + (cached if row[_FRESH] > 0.0 else new) + _partial_bytes(row))
 
 
 @compiled
@@ -64,7 +64,7 @@ def attention_from_dram(row: Floats, capacity: float) -> float:
     if row[_HEADS] > row[_KV]:
         one = read / row[_KV]
         moved += (row[_HEADS] - row[_KV]) * one * lost(one + own / row[_HQ], capacity)
-    return float(moved + _partial_bytes(row) * lost(_partial_bytes(row), capacity))
+    return float(moved + _partial_bytes(row) * lost(working_set(row), capacity))
 
 
 @compiled
