@@ -24,6 +24,7 @@ from attnsim.measured.dataset import Dataset
 from attnsim.measured.noise import tick as tick_of
 from attnsim.measured.scores import score
 from attnsim.measured.split import sample
+from attnsim.predict.kernels import blocks_of
 from attnsim.predict.table import as_timed, problems_of, work_of
 from attnsim.specs.calibration import Calibration, Errors, Tick
 from attnsim.specs.constants import CONSTANTS
@@ -73,8 +74,8 @@ def calibrate(
         source=f"aiconfigurator-core {dataset.package.version}, versions {versions}; {chosen.height} of "
         f"{known.height} calibration rows",
         constants=fit.fitted,
-        fitted=_errors(kernel, gpu, chosen, fit.values, tick),
-        held_out=_errors(kernel, gpu, held_out, fit.values, tick),
+        fitted=errors_of(kernel, gpu, chosen, fit.values, tick),
+        held_out=errors_of(kernel, gpu, held_out, fit.values, tick),
         tick=tick,
     )
 
@@ -88,6 +89,7 @@ def rows_of(rows: pl.DataFrame, kernel: Kernel, gpu: str) -> pl.DataFrame:
         here = (pl.col("framework") == named.framework) & (pl.col("kernel_source") == named.kernel_source)
         here &= (pl.col("phase") == named.phase) & (pl.col("attn_dtype") == named.attn_dtype)
         here &= (pl.col("kv_cache_dtype") == named.kv_cache_dtype) & group.is_between(low, high)
+        here &= blocks_of().is_between(*bounds(named.blocks))
         taken |= here if not named.gpus or gpu in named.gpus else pl.lit(False)
     return rows.filter((pl.col("gpu") == gpu) & taken)
 
@@ -105,9 +107,11 @@ def fit_constants(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, start: Float
     at = [list(CONSTANTS).index(name) for name in names]
     low, high = (np.log([getattr(CONSTANTS[name], end) for name in names]) for end in ("low", "high"))
 
-    def residuals(logs: Values) -> Values:
+    shift = 1.0 - low  # steps of the search are shares of its parameters, and the logarithm of a constant may be 0
+
+    def residuals(shifted: Values) -> Values:
         trial = values.copy()
-        trial[at] = np.exp(logs)
+        trial[at] = np.exp(shifted - shift)
         seconds, _ = run_bulk(columns, trial, numbers)
         return np.asarray(np.clip(np.log(seconds) - measured, -3.0, 3.0))
 
@@ -115,15 +119,15 @@ def fit_constants(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, start: Float
     begin = np.where(values[at] <= np.exp(low), (low + high) / 2, begin)
     found = least_squares(
         residuals,
-        begin,
-        bounds=(low, high),
+        begin + shift,
+        bounds=(low + shift, high + shift),
         loss="soft_l1",
         f_scale=_LOSS_SCALE,
-        diff_step=0.01,
+        diff_step=0.004,
         max_nfev=MOST_EVALUATIONS,
     )
     made = values.copy()
-    made[at] = np.exp(found.x)
+    made[at] = np.exp(found.x - shift)
     return Fit(values=made, fitted={name: _rounded(float(made[i])) for name, i in zip(names, at, strict=True)})
 
 
@@ -141,7 +145,8 @@ def seconds_of(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, values: Floats)
     return seconds
 
 
-def _errors(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, values: Floats, tick: Tick | None) -> Errors:
+def errors_of(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, values: Floats, tick: Tick | None) -> Errors:
+    """Errors of the predictions for rows that time the kernel there."""
     predicted = as_timed(seconds_of(kernel, gpu, rows, values), tick)
     scores = score(rows["latency_ms"].to_numpy(), predicted * _MS_PER_S)
     return Errors(

@@ -22,7 +22,7 @@ from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.families.gpu_tile.fused import UNLIMITED, TileWork, attention_ranks, tile_work
 from attnsim.families.gpu_tile.problems import Bound, Problems, bind_problems
 from attnsim.predict.columns import normalized
-from attnsim.predict.kernels import gpu_kernels, kernel_of
+from attnsim.predict.kernels import blocks_of, gpu_kernels, kernel_of
 from attnsim.specs.calibration import Tick
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.gpu_tile import GpuTile
@@ -90,10 +90,11 @@ def _kernels_of(table: pl.DataFrame) -> list[str | None]:
     """Kernel of each row: the column `kernel` if it is filled, else by what timed it."""
     keys = ("framework", "kernel_source", "phase", "attn_dtype", "kv_cache_dtype")
     group = (table["num_heads"] / table["num_key_value_heads"]).to_list()
+    blocks = table.select(blocks_of()).to_series().to_list()
     columns = [table[name].to_list() for name in (*keys, "gpu", "kernel")]
     return [
-        row[6] or kernel_of((row[0], row[1], row[2], row[3], row[4]), row[5], share)
-        for row, share in zip(zip(*columns, strict=True), group, strict=True)
+        row[6] or kernel_of((row[0], row[1], row[2], row[3], row[4]), row[5], share, count)
+        for row, share, count in zip(zip(*columns, strict=True), group, blocks, strict=True)
     ]
 
 

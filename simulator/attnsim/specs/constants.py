@@ -30,6 +30,7 @@ CONSTANTS: Mapping[str, Constant] = {
     "spread": _row("s that the slowest of n CTAs in flight is late, by ln n", 2e-7, 1e-9, 2e-6),
     "scan": _row("s that a scheduler on the GPU needs for 31 sequences of the batch", 0.0, 1e-9, 3e-6),
     "cta": _row("s of a CTA beside its tiles: block table, set-up, epilogue", 1.5e-6, 1e-8, 1e-5),
+    "idle": _row("what a CTA without keys takes, over `cta`", 0.3, 0.01, 1.5),
     "search": _row("s of a CTA to find its row block among sections of heads, longest first", 0.0, 1e-9, 5e-6),
     "row": _row("bytes/s at which one CTA reads its rows of Q and writes those of O", 8e10, 5e9, 5e12),
     "tensor": _row("share of the tensor-core rate that the products reach", 0.9, 0.3, 1.0),

@@ -23,7 +23,7 @@ _ORDER, _SECTION, _EXACT, _MASK_ALL = AT["order"], AT["section"], AT["exact_star
 _SPLITS, _SPLIT_TILES, _PARTIALS = AT["splits"], AT["split_tiles"], AT["partials"]
 _CTA, _ROW, _TENSOR, _VECTOR, _RESC = (CONSTANT[name] for name in ("cta", "row", "tensor", "vector", "rescale"))
 _TILE, _MASK, _CONV, _CAP, _MISS = (CONSTANT[name] for name in ("tile", "mask", "convert", "cap", "miss"))
-_SLOTS = AT["slots"]
+_SLOTS, _IDLE = AT["slots"], CONSTANT["idle"]
 _V_TILE, _SPECIALIZED, _SPARE = AT["v_tile"], AT["specialized"], AT["spare_bytes"]
 _CLUSTERED, _CLUSTER = AT["clustered"], CONSTANT["cluster"]
 _SERIAL, _RESIDENCE = CONSTANT["serial"], CONSTANT["residence"]
@@ -89,7 +89,7 @@ def fill_works(
             mine = max(min(share, left), 0.0)
             left -= mine
             marked = on_edge * mine / count if count else 0.0
-            begin = whole if mine else 0.3 * constants[_CTA]
+            begin = whole if mine else constants[_IDLE] * constants[_CTA]
             works[made] = begin + mine * tile + marked * edge_s
             made += 1
     return made, tiles, edges

@@ -2,7 +2,7 @@
 
 Sources: wave_efficiency, dynamic: Dao-AILab/flash-attention, `num_splits_heuristic` of FA2 and FA3 and the varlen
 scheduler; work_items: FlashInfer's plan (scheduler.cuh); square_root: TensorRT-LLM XQA; clusters: trtllm-gen; at_most:
-SGLang's Triton decode; segments: vLLM's unified Triton attention.
+SGLang's Triton decode; fill: TensorRT-LLM's masked multi-head attention; segments: vLLM's unified Triton attention.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from attnsim.families.gpu_tile.tiles import ceil_div
 
 RULES = (
     "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k",
+    "fill",
 )  # fmt: skip
 """Names of the rules; a rule's position is its code."""
 
@@ -81,6 +82,12 @@ def square_root_splits(keys: float, batch: float, heads: float, room: float) -> 
 def cluster_splits(keys: float, step: float, batch: float, heads: float, sms: float) -> float:
     """A CTA for every step of keys as far as one wave reaches."""
     return min(ceil_div(keys, step), max(1.0, float(int(sms) // int(batch * heads))))
+
+
+@compiled
+def filling_splits(keys: float, least: float, grid: float, sms: float) -> float:
+    """As many as leave no SM without a CTA, of at least so many keys."""
+    return max(1.0, min(ceil_div(keys + 1.0, least), ceil_div(sms, grid)))
 
 
 @compiled
