@@ -158,7 +158,7 @@ class WriteLaunch(Spec):
     twice (`quantized`: for the largest value first), after K and V. heads: heads of a CTA, K and V apart; 0 for
     all. by_head: each warp writes a head at a time. crowded: CTAs of an SM hold one another up, so that few CTAs are
     faster.
-    apart: K and V of different widths are written by launches of their own; all are for these head dimensions, `further`.
+    apart: K and V of different widths are written by launches of their own. further: head dimensions for which all are.
     """
 
     kind: Literal["write"]
