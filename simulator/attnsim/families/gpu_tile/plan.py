@@ -196,7 +196,7 @@ def write_stream_seconds(row: Floats, constants: Floats) -> float:
 
 @compiled
 def write_cta_seconds(row: Floats, constants: Floats, sms: float) -> float:
-    """Seconds of a CTA of the writing launch that is alone on its SM: its work, or as long as it takes to start a wave."""
+    """Seconds of a CTA of the writing launch alone on its SM: its work, or as long as it takes to start a wave."""
     waves = ceil_div(row[_WRITE_CTAS], row[_WRITE_SLOTS] * sms)
     work = constants[_WRITE] * row[_ROUNDS] + constants[_ISSUE] * row[_WRITE_THREADS]
     alone = work * row[_WRITE_SHARE] / row[_WRITE_SLOTS]

@@ -444,11 +444,12 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     attention = kernel.attention
     assert attention is not None
     split = attention.split
-    single = (rows[:, AT["asked"]] > 1) | (split.rule not in ("none", "dynamic"))
-    single &= combine is not None and combine.single == "kept"
     clustered = (rows[:, AT["asked"]] <= split.clusters) & (rows[:, AT["m"]] <= split.cluster_rows)
-    clustered &= (rows[:, AT["splits"]] > 1) & (split.clusters > 0)
-    rows[:, AT["clustered"]] = clustered
+    clustered &= split.clusters > 0
+    rows[:, AT["clustered"]] = clustered & (rows[:, AT["splits"]] > 1)
+    asked = (rows[:, AT["asked"]] > 1) & ~clustered
+    single = asked | (split.rule not in ("none", "dynamic", "clusters"))
+    single &= combine is not None and combine.single == "kept"
     kept = (rows[:, AT["splits"]] > 1) & ~clustered
     rows[:, AT["partials"]] = np.where(kept | single, _with_keys(rows, split), 0.0)
     if combine is None:
@@ -456,7 +457,7 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     outputs = rows[:, AT["batch"]] * rows[:, AT["query_heads"]] * rows[:, AT["queries"]]
     present = kept
     if combine.always:
-        present |= (rows[:, AT["asked"]] > 1) | single
+        present |= asked | single
     batch, width = rows[:, AT["batch"]], rows[:, AT["v_dim"]]
     columns = np.minimum(combine.columns or width, width)
     taken = combine.rows * (combine.columns or width) / columns
