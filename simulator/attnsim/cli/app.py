@@ -14,6 +14,7 @@ from attnsim.cli.compare import compare
 from attnsim.cli.listing import list_specs
 from attnsim.cli.predict import predict
 from attnsim.cli.report import report
+from attnsim.cli.roofline import roofline
 from attnsim.cli.run import run
 from attnsim.cli.schema import schema
 from attnsim.cli.show import show
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "analyse": analyse,
     "run": run,
     "compare": compare,
+    "roofline": roofline,
     "trace": trace,
     "predict": predict,
     "calibrate": calibrate,
