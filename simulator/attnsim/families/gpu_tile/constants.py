@@ -53,17 +53,32 @@ def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None, *, w
     Times that an SM's clock sets are scaled with it when they come from another GPU. Calibrations of the GPUs in
     `without` are not looked at. Raises SpecError for a file of another kernel.
     """
-    values, calibrated = default_values(kernel), kernel.constants.of or kernel.name
     if file is not None:
         own = load_calibration(Path(file), kernel=kernel.name)
-        return Chosen(values=with_constants(values, own.constants), calibration=own)
-    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(calibrated) if name not in without]
+        return Chosen(values=with_constants(_shared(kernel, gpu).values, own.constants), calibration=own)
+    return _shipped(kernel.name, gpu, _shared(kernel, gpu, without), without)
+
+
+def _shared(kernel: Kernel, gpu: GpuTile, without: tuple[str, ...] = ()) -> Chosen:
+    """Defaults and the kernel's own values, under the calibration of the kernel whose constants it shares, if any."""
+    start = Chosen(values=default_values(kernel), calibration=None)
+    return _shipped(kernel.constants.of, gpu, start, without) if kernel.constants.of else start
+
+
+def _shipped(kernel: str, gpu: GpuTile, start: Chosen, without: tuple[str, ...]) -> Chosen:
+    """`start` under the shipped calibration of a kernel, for this GPU or from the nearest; `start` if there is none."""
+    known = [(name, _hardware(name).architecture) for name in calibrated_gpus(kernel) if name not in without]
     name = nearest(gpu.name, gpu.architecture, known)
     if name is None:
-        return Chosen(values=values, calibration=None)
-    found = load_calibration(calibration_path(name, calibrated), kernel=calibrated)
+        return start
+    found = load_calibration(calibration_path(name, kernel), kernel=kernel)
     constants = found.constants if name == gpu.name else _scaled(found.constants, _hardware(name), gpu)
-    return Chosen(values=with_constants(values, constants), calibration=found, transferred=name != gpu.name)
+    return Chosen(values=with_constants(start.values, constants), calibration=found, transferred=name != gpu.name)
+
+
+def shared_values(kernel: Kernel, gpu: GpuTile) -> Floats:
+    """What a fit of the kernel starts from: the constants that it shares with another kernel, and defaults."""
+    return _shared(kernel, gpu).values
 
 
 def _scaled(constants: dict[str, float], source: GpuTile, gpu: GpuTile) -> dict[str, float]:
