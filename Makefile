@@ -42,8 +42,11 @@ format: $(DEV) ## rewrite the code in the one format
 bench: $(DEV) ## speed of the engines and of whole runs on this machine
 	@for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-reports: $(RUNTIME) ## regenerate reports/ from validation/, byte for byte
+reports: $(DEV) ## regenerate reports/ from validation/ and the measured timings, byte for byte
 	@$(BIN)/attnsim report
+
+unseen: $(DEV) ## minutes: GPUs and slices that no fit saw, which reports/gpu_measured.md shows
+	@$(BIN)/attnsim validate measured --unseen --out validation/measured/unseen.json
 
 validate: $(RUNTIME) ## every published claim against this code; fails if one does not hold
 	@$(BIN)/attnsim validate
