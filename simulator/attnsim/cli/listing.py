@@ -9,6 +9,9 @@ import typer
 
 from attnsim.cli.answer import Answer
 
+BY_FAMILY = ("hardware", "mapping")
+"""Kinds whose files lie in a folder for each hardware family."""
+
 
 def list_specs(
     kind: Annotated[
@@ -27,9 +30,20 @@ def list_specs(
 
 
 def _section(kind: str, files: dict[str, Path]) -> str:
+    """The names of a kind, those of each hardware family under its own heading."""
     width = max(map(len, files))
-    lines = [f"  {name:{width}}  {_title(path)}".rstrip() for name, path in files.items()]
-    return "\n".join([kind, *lines, ""])
+    if kind not in BY_FAMILY:
+        return "\n".join([kind, *(_line(name, path, "  ", width) for name, path in files.items()), ""])
+    families = sorted({path.parent.name for path in files.values()})
+    lines = [kind]
+    for family in families:
+        own = [(name, path) for name, path in files.items() if path.parent.name == family]
+        lines += [f"  {family}", *(_line(name, path, "    ", width) for name, path in own)]
+    return "\n".join([*lines, ""])
+
+
+def _line(name: str, path: Path, indent: str, width: int) -> str:
+    return f"{indent}{name:{width}}  {_title(path)}".rstrip()
 
 
 def _title(path: Path) -> str:

@@ -46,6 +46,15 @@ def test_list_names_what_is_shipped_with_titles(capsys: pytest.CaptureFixture[st
     assert "model" not in shown.split()
 
 
+@pytest.mark.parametrize(("kind", "gpu", "array"), [("hardware", "h100_sxm", "fusemax"), ("mapping", "fa3", "flat")])
+def test_list_puts_names_under_the_family_that_they_belong_to(
+    kind: str, gpu: str, array: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", kind]) == 0
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert words.index("gpu_tile") < words.index(gpu) < words.index("spatial_array") < words.index(array)
+
+
 def test_list_without_a_kind_lists_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     headings = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
