@@ -38,6 +38,7 @@ ORDERS = ("ascending", "descending", "longest_first", "across", "dealt")
 HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25, "specialized": 1.0}
 """Share of the softmax that products do not hide: each way to overlap hides half of what is left (docs/gpu.md)."""
 _SECTION_BYTES = 32 * 2**20
+_LINE_BYTES = 128.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +252,8 @@ def _work_columns(
     rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
     rows[:, AT["convert"]] += width * np.array([rule.through_lanes for rule in launch.tiles])[chosen]
     rows[:, AT["convert"]] *= np.array([rule.row_warps for rule in launch.tiles])[chosen]
+    warps = np.array([rule.key_warps for rule in launch.tiles])[chosen]
+    rows[:, AT["merged"]] = np.where(warps > 1, rows[:, AT["m"]] * rows[:, AT["v_tile"]] * warps, 0.0)
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
     rows[:, AT["waits"]] = launch.waits
@@ -280,7 +283,17 @@ def _scheduled(rows: Floats, launch: AttentionLaunch, gpu: GpuTile) -> Floats:
         rows[:, AT["section"]] = _sections(rows)
     if code:
         _fill_splits(rows, blocks, code, float(gpu.sms), *_numbers(split))
+    if launch.head_lines:
+        rows[:, AT["line_uses"]] = _line_uses(rows, blocks, float(gpu.sms))
     return rows
+
+
+def _line_uses(rows: Floats, blocks: Floats, sms: float) -> Floats:
+    """Times that a line is read for the heads that lie in it: once for those whose CTAs are in flight together."""
+    heads = np.minimum(_LINE_BYTES / (rows[:, AT["qk_dim"]] * rows[:, AT["load_bytes"]]), rows[:, AT["kv_heads"]])
+    ctas = blocks * rows[:, AT["splits"]] * rows[:, AT["batch"]]
+    together = np.maximum(rows[:, AT["slots"]] * sms / ctas, 1.0)
+    return np.asarray(np.maximum(heads / together, 1.0))
 
 
 def _sections(rows: Floats) -> Floats:
@@ -312,7 +325,8 @@ def _numbers(split: Split) -> tuple[float, ...]:
 
 _BATCH, _HEADS, _KV, _KEYS, _WINDOW = AT["batch"], AT["heads"], AT["kv_heads"], AT["keys"], AT["window"]
 _M, _N, _SPLITS, _SPLIT_TILES, _GROUP = AT["m"], AT["n"], AT["splits"], AT["split_tiles"], AT["group"]
-_ASKED = AT["asked"]
+_SLOTS = AT["slots"]
+_ASKED, _QUERIES = AT["asked"], AT["queries"]
 
 
 @compiled
@@ -390,7 +404,8 @@ def _row_splits(
         made = dynamic_splits(blocks, heads, batch, ceil_div(keys, n), sms, row[_ASKED])
     elif code == 3:
         reach = min(keys, row[_WINDOW] + row[_M])
-        chunk = item_tiles(batch, blocks, reach, float(int(slots * sms) // int(row[_KV])), 128.0, page)
+        held = slots if slots > 0.0 else row[_SLOTS]
+        chunk = item_tiles(batch, blocks, reach, float(int(held * sms) // int(row[_KV])), 128.0, page)
         made = ceil_div(reach, chunk) if chunk > 0.0 else 1.0
         row[_SPLIT_TILES] = ceil_div(chunk, n) if chunk > 0.0 else 0.0
     elif code == 4:
@@ -402,7 +417,7 @@ def _row_splits(
     elif code == 6:
         made = bounded_splits(seen, batch * heads * blocks, sms, limit)
     elif code == 7:
-        made = limit if batch <= bound_batch / row[_KV] else 1.0
+        made = limit if batch <= bound_batch / row[_KV] and row[_QUERIES] == 1.0 else 1.0
     return float(made)
 
 
@@ -433,10 +448,11 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
 
 def _with_keys(rows: Floats, split: Split) -> Floats:
     """Splits that have results to combine: all, but where a rule does not look at the window those with keys in it."""
-    if split.rule != "square_root":
+    if split.rule not in ("square_root", "segments"):
         return rows[:, AT["splits"]]
-    tiles = np.ceil(np.minimum(rows[:, AT["keys"]], rows[:, AT["window"]]) / rows[:, AT["n"]])
-    return np.asarray(np.minimum(rows[:, AT["splits"]], tiles))
+    share = np.maximum(rows[:, AT["split_tiles"]], 1.0)
+    needed = np.ceil(np.minimum(rows[:, AT["keys"]], rows[:, AT["window"]]) / rows[:, AT["n"]] / share)
+    return np.asarray(np.minimum(rows[:, AT["splits"]], needed))
 
 
 def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
@@ -469,5 +485,6 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     rows[:, AT["combine_ctas"]] = np.where(present, ctas * np.ceil(width / columns), 0.0)
     rows[:, AT["combine_slots"]] = gpu.max_threads // 256
     held = np.minimum(rows[:, AT["m"]], rows[:, AT["queries"]] * rows[:, AT["group"]])
-    rows[:, AT["combine_share"]] = held * rows[:, AT["v_tile"]] * 4.0 if combine.inside else 0.0
+    bytes_each = (4.0 + rows[:, AT["o_bytes"]]) * combine.inside  # read in fp32, written as output
+    rows[:, AT["combine_share"]] = held * rows[:, AT["v_tile"]] * bytes_each
     rows[:, AT["combine_rounds"]] = np.ceil(rows[:, AT["partials"]] / combine.at_once)
