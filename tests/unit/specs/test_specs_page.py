@@ -7,7 +7,10 @@ import re
 import pytest
 
 from attnsim.errors import SpecError
+from attnsim.specs.calibration import Calibration, calibration_problems
 from attnsim.specs.claims import Claims, claims_problems
+from attnsim.specs.gpu_tile import GpuTile, gpu_problems
+from attnsim.specs.kernel import Kernel, kernel_problems
 from attnsim.specs.library import data_root
 from attnsim.specs.load import load_text
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
@@ -23,6 +26,12 @@ def read(kind: str, text: str) -> FileSpec:
     match kind:
         case "hardware":
             return load_text(text, SpatialArray, "mine.yaml", spatial_array_problems)
+        case "gpu":
+            return load_text(text, GpuTile, "mine.yaml", gpu_problems)
+        case "kernel":
+            return load_text(text, Kernel, "mine.yaml", kernel_problems)
+        case "calibration":
+            return load_text(text, Calibration, "mine.yaml", calibration_problems)
         case "mapping":
             return load_text(text, LoopNest, "mine.yaml", loop_nest_problems)
         case "claims":
@@ -37,7 +46,7 @@ def test_an_example_of_the_page_is_read(kind: str, text: str) -> None:
 
 
 def test_there_is_an_example_of_every_kind_but_cascades() -> None:
-    assert {kind for kind, _ in EXAMPLES} == {"hardware", "model", "mapping", "claims"}
+    assert {kind for kind, _ in EXAMPLES} == {"hardware", "model", "mapping", "claims", "gpu", "kernel", "calibration"}
 
 
 def test_the_messages_of_the_page_are_those_that_come() -> None:
