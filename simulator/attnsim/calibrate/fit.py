@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from attnsim.calibrate.search import search
 from attnsim.errors import AttnSimError, Problem
 from attnsim.families.gpu_tile.attention import gpu_numbers, require_types
 from attnsim.families.gpu_tile.bulk import run_bulk
-from attnsim.families.gpu_tile.columns import Floats
+from attnsim.families.gpu_tile.columns import CONSTANT, Floats
 from attnsim.families.gpu_tile.constants import default_values
 from attnsim.families.gpu_tile.problems import bind_problems
 from attnsim.measured.dataset import Dataset
@@ -25,17 +26,15 @@ from attnsim.measured.noise import tick as tick_of
 from attnsim.measured.scores import score
 from attnsim.measured.split import sample
 from attnsim.predict.kernels import blocks_of
-from attnsim.predict.table import as_timed, problems_of, work_of
+from attnsim.predict.run import chunked, problems_of, run_rows, work_of
+from attnsim.predict.table import as_timed
 from attnsim.specs.calibration import Calibration, Errors, Tick
-from attnsim.specs.constants import CONSTANTS
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.ranges import bounds
 
 ROWS_PER_STRATUM = 120
-MOST_EVALUATIONS = 30
 _STRATA = ("head_dim", "window_size")
-_LOSS_SCALE = 0.05
 _MS_PER_S = 1e3
 _HELD_OUT_ROWS = 4000
 Values = npt.NDArray[np.float64]
@@ -96,39 +95,19 @@ def rows_of(rows: pl.DataFrame, kernel: Kernel, gpu: str) -> pl.DataFrame:
 
 def fit_constants(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, start: Floats | None = None) -> Fit:
     """Fit the constants that a kernel names on the given rows, within the bounds of the table of constants."""
-    from scipy.optimize import least_squares
-
     names = kernel.constants.fit
-    bound = bind_problems(problems_of(rows), kernel, gpu, work_of(kernel))
+    plain = rows.filter(~chunked())
+    bound = bind_problems(problems_of(plain), kernel, gpu, work_of(kernel))
     fits = bound.chosen >= 0
     columns, numbers = bound.columns[fits], gpu_numbers(gpu)
-    measured = np.log(rows["latency_ms"].to_numpy()[fits] / _MS_PER_S)
-    values = default_values(kernel) if start is None else start
-    at = [list(CONSTANTS).index(name) for name in names]
-    low, high = (np.log([getattr(CONSTANTS[name], end) for name in names]) for end in ("low", "high"))
+    measured = np.log(plain["latency_ms"].to_numpy()[fits] / _MS_PER_S)
 
-    shift = 1.0 - low  # steps of the search are shares of its parameters, and the logarithm of a constant may be 0
+    def residuals(values: Values) -> Values:
+        seconds, _ = run_bulk(columns, values, numbers)
+        return np.asarray(np.log(seconds) - measured)
 
-    def residuals(shifted: Values) -> Values:
-        trial = values.copy()
-        trial[at] = np.exp(shifted - shift)
-        seconds, _ = run_bulk(columns, trial, numbers)
-        return np.asarray(np.clip(np.log(seconds) - measured, -3.0, 3.0))
-
-    begin = np.clip(np.log(np.maximum(values[at], 1e-12)), low + 1e-6, high - 1e-6)
-    begin = np.where(values[at] <= np.exp(low), (low + high) / 2, begin)
-    found = least_squares(
-        residuals,
-        begin + shift,
-        bounds=(low + shift, high + shift),
-        loss="soft_l1",
-        f_scale=_LOSS_SCALE,
-        diff_step=0.004,
-        max_nfev=MOST_EVALUATIONS,
-    )
-    made = values.copy()
-    made[at] = np.exp(found.x - shift)
-    return Fit(values=made, fitted={name: _rounded(float(made[i])) for name, i in zip(names, at, strict=True)})
+    made = search(names, default_values(kernel) if start is None else start, residuals)
+    return Fit(values=made, fitted={name: _rounded(float(made[CONSTANT[name]])) for name in names})
 
 
 def _rounded(value: float) -> float:
@@ -138,10 +117,7 @@ def _rounded(value: float) -> float:
 
 def seconds_of(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, values: Floats) -> Values:
     """Predicted seconds of measured rows, nan where no tile fits."""
-    bound = bind_problems(problems_of(rows), kernel, gpu, work_of(kernel))
-    fits = bound.chosen >= 0
-    seconds = np.full(rows.height, np.nan)
-    seconds[fits], _ = run_bulk(bound.columns[fits], values, gpu_numbers(gpu))
+    seconds, _ = run_rows(rows, kernel, gpu, values)
     return seconds
 
 

@@ -18,7 +18,7 @@ from attnsim.families.gpu_tile.problems import bind_problems
 from attnsim.measured_validation.judge import OURS
 from attnsim.predict.columns import normalized
 from attnsim.predict.kernels import gpu_kernels
-from attnsim.predict.table import problems_of, work_of
+from attnsim.predict.run import problems_of, work_of
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
 

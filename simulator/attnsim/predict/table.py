@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from attnsim.errors import AttnSimError
-from attnsim.families.gpu_tile.attention import gpu_numbers, require_types
-from attnsim.families.gpu_tile.bulk import PARTS, run_bulk
+from attnsim.families.gpu_tile.attention import require_types
+from attnsim.families.gpu_tile.bulk import PARTS
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
-from attnsim.families.gpu_tile.fused import UNLIMITED, TileWork, attention_ranks, tile_work
-from attnsim.families.gpu_tile.problems import Bound, Problems, bind_problems
 from attnsim.predict.columns import normalized
 from attnsim.predict.kernels import blocks_of, gpu_kernels, kernel_of
+from attnsim.predict.run import run_rows
 from attnsim.specs.calibration import Tick
-from attnsim.specs.cascade import load_cascade
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
-from attnsim.specs.kernel import Kernel
 
 Strings = npt.NDArray[np.object_]
 _SHORT_S = 60e-6
@@ -60,8 +56,8 @@ def predict_rows(
 ) -> Prediction:
     """Predict every row. constants: (kernel, gpu) -> vector to use instead of the shipped calibration.
 
-    ticks: short times as the measuring host saw them, in its steps. Raises AttnSimError for columns that are missing or of a wrong type; a row that cannot be predicted says so in
-    `reason`.
+    ticks: short times as the measuring host saw them, in its steps. Raises AttnSimError for columns that are missing or
+    of a wrong type; a row that cannot be predicted says so in `reason`.
     """
     table = normalized(rows)
     made = _nothing(table.height)
@@ -126,27 +122,19 @@ def _fill(
     fine = wrong == ""
     chosen = choose_constants(kernel, gpu)
     values = constants.get((name, gpu_name), chosen.values)
-    bound = bind_problems(problems_of(group.filter(pl.Series(fine))), kernel, gpu, work_of(kernel))
-    where = at[fine]
     made.kernel[at] = name
-    _run(made, where, bound, values, gpu, chosen, ticks=ticks)
+    seconds, parts = run_rows(group.filter(pl.Series(fine)), kernel, gpu, values)
+    _tell(made, at[fine], seconds, parts, chosen, ticks=ticks)
 
 
-def _run(
-    made: Prediction,
-    at: npt.NDArray[np.int64],
-    bound: Bound,
-    values: Floats,
-    gpu: GpuTile,
-    chosen: Chosen,
-    *,
-    ticks: bool,
+def _tell(
+    made: Prediction, at: npt.NDArray[np.int64], seconds: Floats, parts: Floats, chosen: Chosen, *, ticks: bool
 ) -> None:
-    fits = bound.chosen >= 0
+    """Fill in what came out of rows, and how far it can be trusted."""
+    fits = np.isfinite(seconds)
     made.reason[at[~fits]] = "no tile of the kernel takes this head dimension on this GPU"
-    seconds, parts = run_bulk(bound.columns[fits], values, gpu_numbers(gpu))
-    made.ms[at[fits]] = as_timed(seconds, _tick(chosen) if ticks else None) * _MS_PER_S
-    made.bottleneck[at[fits]] = np.array(PARTS, object)[parts.argmax(axis=1)] if len(parts) else []
+    made.ms[at[fits]] = as_timed(seconds[fits], _tick(chosen) if ticks else None) * _MS_PER_S
+    made.bottleneck[at[fits]] = np.array(PARTS, object)[parts[fits].argmax(axis=1)] if fits.any() else []
     if chosen.calibration is not None and not chosen.transferred:
         made.expected_error[at[fits]] = chosen.calibration.held_out.mape
     elif chosen.calibration is not None:
@@ -177,37 +165,3 @@ def _wrong_rows(group: pl.DataFrame) -> Strings:
     wrong[(~divides).to_numpy() & (wrong == "")] = "num_key_value_heads does not divide num_heads"
     wrong[(group["step"] < 0).to_numpy()] = "step is negative"
     return wrong
-
-
-def problems_of(group: pl.DataFrame) -> Problems:
-    """Rows as problems: prefill of `isl` queries after `step` keys, decode of one; encoders see everything."""
-    queries = np.where(group["phase"] == "generation", 1, group["isl"]).astype(np.int64)
-    past = group["step"].to_numpy().astype(np.int64)
-    full = (group["phase"] == "encoder").to_numpy()
-    window = group["window_size"].to_numpy().astype(np.int64)
-
-    def column(name: str) -> npt.NDArray[np.int64]:
-        return group[name].to_numpy().astype(np.int64)
-
-    return Problems(
-        batch=column("batch_size"),
-        query_heads=column("num_heads"),
-        kv_heads=column("num_key_value_heads"),
-        queries=queries,
-        keys=queries + past,
-        past=np.where(full, UNLIMITED, past),
-        window=np.where(window > 0, window, UNLIMITED),
-        qk_dim=column("head_dim"),
-        v_dim=column("value_head_dim"),
-    )
-
-
-@cache
-def _work(cascade: str) -> TileWork:
-    loaded = load_cascade(cascade)
-    return tile_work(loaded, attention_ranks(loaded))
-
-
-def work_of(kernel: Kernel) -> TileWork:
-    """The softmax of the cascade that a kernel is written for."""
-    return _work(kernel.target.cascade)
