@@ -44,7 +44,8 @@ class TileRule(Spec):
     the mask is part of every softmax and no tile takes longer. split: only of grids for which splits are asked. grid:
     only of grids of fewer CTAs for each SM, before splits. v_columns: columns of V that a CTA takes, each with all of
     Q K^T; 0 for all. bulk: a bulk copy (TMA) brings its rows of Q, split or not. row_warps: warps with rows of their
-    own, each of which converts all K and V of a tile that comes in another type. through_lanes: times that elements of
+    own, each of which converts all K and V of a tile that comes in another type. key_warps: warps that share the
+    keys of a tile, whose results a CTA merges in the end. through_lanes: times that elements of
     K and V pass the lanes of the SM (rearranged, or multiplied without tensor cores).
     """
 
@@ -66,6 +67,7 @@ class TileRule(Spec):
     v_columns: NonNegativeInt = 0
     through_lanes: NonNegativeInt = 0
     row_warps: PositiveInt = 1
+    key_warps: PositiveInt = 1
     search: bool = False
     mask_all: bool | Literal["alike"] = False
     bulk: bool = False
@@ -77,17 +79,18 @@ class TileRule(Spec):
 class Split(Spec):
     """How the keys of a row block are divided over CTAs; docs/gpu.md has the rules with their sources.
 
-    slots_per_sm: CTAs of an SM that the rule counts on. limit: most splits. least_tiles: fewer tiles are never split, and a split of `fill` has as many.
+    slots_per_sm: CTAs of an SM that the rule counts on, 0 for those that an SM holds. limit: most splits. least_tiles: fewer tiles are never split, and a split of `fill` has as many.
     bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
     beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
     only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
     the kernel for splits runs all the same, with one. longest: keys that the rule counts at least, where the server
     passes the longest sequence that it allows. clusters: up to so many splits are a cluster, which combines its results
-    through shared memory; cluster_rows: of tiles of at most so many rows.
+    through shared memory; cluster_rows: of tiles of at most so many rows,
+    and only if all clusters of the grid run at once, each in one of `gpcs` GPCs of at least `gpc_sms` SMs.
     """
 
     rule: SplitRule
-    slots_per_sm: PositiveInt = 1
+    slots_per_sm: NonNegativeInt = 1
     limit: PositiveInt = 128
     least_tiles: PositiveInt = 1
     bound: int = 0
@@ -100,6 +103,8 @@ class Split(Spec):
     longest: NonNegativeInt = 0
     clusters: NonNegativeInt = 0
     cluster_rows: PositiveInt = 1 << 30
+    gpcs: NonNegativeInt = 0
+    gpc_sms: PositiveInt = 16
 
 
 class AttentionLaunch(Spec):
@@ -121,7 +126,9 @@ class AttentionLaunch(Spec):
     not from the cache. repacks: a packed group of single queries is rearranged by a launch before and one after, where
     it is not contiguous. search: masks under which a CTA looks for its row block in sections of heads, longest first.
     whole_rows: the rows of a tile take their time whether they are there or not. waits: a CTA mostly waits, before its
-    tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`.
+    tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`. head_lines:
+    heads lie side by side in the cache, so that each brings its neighbours in a line of 128 bytes from DRAM, which may
+    have to come again.
     """
 
     kind: Literal["attention"]
@@ -140,6 +147,7 @@ class AttentionLaunch(Spec):
     scans_batch: bool | Literal["split"] = False
     transposes_v: bool = False
     whole_rows: bool = False
+    head_lines: bool = False
     waits: bool = False
     search: list[Mask] = Field(default_factory=list)
     bulk_groups: list[PositiveInt] = Field(default_factory=list)

@@ -461,6 +461,9 @@ def _combine_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     assert attention is not None
     split = attention.split
     clustered = (rows[:, AT["asked"]] <= split.clusters) & (rows[:, AT["m"]] <= split.cluster_rows)
+    if split.clusters and split.gpcs:  # clusters stay inside a GPC, and all of a grid run at once or none
+        at_once = split.gpcs * (split.gpc_sms // np.maximum(rows[:, AT["asked"]], 1.0))
+        clustered &= rows[:, AT["batch"]] * rows[:, AT["heads"]] <= at_once
     clustered &= split.clusters > 0
     rows[:, AT["clustered"]] = clustered & (rows[:, AT["splits"]] > 1)
     asked = (rows[:, AT["asked"]] > 1) & ~clustered
