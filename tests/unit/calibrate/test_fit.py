@@ -24,6 +24,8 @@ def rows(count: int) -> pl.DataFrame:
     heads = rng.choice([8, 16, 32, 64], count)
     return pl.DataFrame(
         {
+            "framework": ["vllm"] * count,
+            "kernel_source": ["vllm_flash_attn_fa3"] * count,
             "phase": ["generation"] * count,
             "batch_size": rng.choice([1, 4, 16, 64], count),
             "isl": np.ones(count, np.int64),
