@@ -109,6 +109,8 @@ def _targets(found: tuple[Verdict, ...]) -> RenderableType:
             ours = name == "predicted_ms"
             told = ("met" if verdict.met else "MISSED") if ours else ""
             lines.append([verdict.target.name, PREDICTOR_NAMES[name], *_numbers(scores), aim if ours else "", told])
+        if verdict.with_apart.rows > verdict.scores["predicted_ms"].rows:
+            lines.append([verdict.target.name, "attnsim, cells apart too", *_numbers(verdict.with_apart)])
     headings = ("rows of", "predictor", "rows", "MAPE", "median", "p90", "target", "verdict")
     return table(headings, lines, left=("rows of", "predictor", "verdict"))
 
@@ -182,6 +184,7 @@ def measured_json(judged: Judged) -> JsonObject:
                 "median": verdict.target.median,
                 "met": verdict.met,
                 "scores": {name: _scores_json(scores) for name, scores in verdict.scores.items()},
+                "with_cells_apart": _scores_json(verdict.with_apart),
             }
             for verdict in verdicts(judged.rows)
         ],

@@ -12,7 +12,7 @@ import polars as pl
 from attnsim.measured.noise import reported_apart
 from attnsim.measured.scores import Scores, score
 from attnsim.measured.split import key_length
-from attnsim.measured_validation.judge import PREDICTORS
+from attnsim.measured_validation.judge import OURS, PREDICTORS
 
 GPUS = ("a100_sxm", "h100_sxm", "h200_sxm", "l40s", "b200_sxm")
 
@@ -37,10 +37,11 @@ TARGETS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A target with the scores of each predictor on its rows, ours first."""
+    """A target with the scores of each predictor on its rows, ours first; ours with the cells reported apart too."""
 
     target: Target
     scores: dict[str, Scores]
+    with_apart: Scores
 
     @property
     def met(self) -> bool:
@@ -51,19 +52,20 @@ class Verdict:
 
 def verdicts(rows: pl.DataFrame) -> tuple[Verdict, ...]:
     """Verdicts on judged rows; a target without rows is left out."""
-    counted = rows.filter(pl.col("gpu").is_in(GPUS) & ~reported_apart())
     made = []
     for target in TARGETS:
-        taken = counted.filter(key_length() >= target.least_length)
-        taken = taken.filter(pl.col("phase") == target.phase) if target.phase else taken
+        wanted = pl.col("gpu").is_in(GPUS) & (key_length() >= target.least_length)
+        every = rows.filter(wanted & (pl.col("phase") == target.phase) if target.phase else wanted)
+        taken = every.filter(~reported_apart())
         if not taken.is_empty():
-            made.append(Verdict(target=target, scores=scores_of(taken)))
+            (ours, *_) = scores_of(every.select("latency_ms", OURS)).values()
+            made.append(Verdict(target=target, scores=scores_of(taken), with_apart=ours))
     return tuple(made)
 
 
 def scores_of(rows: pl.DataFrame) -> dict[str, Scores]:
     """Scores of every predictor that the rows have a column of, on the rows that ours answers."""
-    answered = rows.filter(pl.col(PREDICTORS[0]).is_not_null())
+    answered = rows.filter(pl.col(OURS).is_not_null())
     measured = answered["latency_ms"].to_numpy()
     return {
         name: score(measured, answered[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
