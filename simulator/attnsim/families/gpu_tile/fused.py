@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from attnsim.analysis.passes import count_passes
+from attnsim.analysis.passes import passes_over
 from attnsim.components.operations import point_operations
 from attnsim.einsum.ast import Access, Cascade, Condition, Einsum, Index
 from attnsim.einsum.shapes import tensor_ranks
@@ -103,8 +104,7 @@ def attention_ranks(cascade: Cascade) -> Ranks:
     if set(value.reduced_ranks) - set(keys) or not rows or not keys:
         raise _no_attention(cascade, f"{value.name} does not take in the keys of {score.name}")
     whole = next((s.rank for s in cascade.splits if s.parts[-1].lower() in keys), keys[-1].upper()).lower()
-    passes = count_passes(cascade, {})
-    count = passes[whole.upper()].count if whole.upper() in passes else 1
+    count = _passes(cascade, whole.upper())
     if count > 1:
         raise _no_attention(cascade, f"it passes {count} times over {whole.upper()}, a fused kernel once")
     return Ranks(
@@ -117,6 +117,12 @@ def attention_ranks(cascade: Cascade) -> Ranks:
         qk=qk,
         v=tuple(v for v in value.output.variables if v not in (*rows, *keys)),
     )
+
+
+@cache
+def _passes(cascade: Cascade, rank: str) -> int:
+    passes = passes_over(cascade, rank, {})
+    return passes.count if passes is not None else 1
 
 
 def _operands(score: Einsum, tensors: Mapping[str, tuple[str, ...]]) -> tuple[Access, Access]:
