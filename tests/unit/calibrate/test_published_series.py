@@ -25,5 +25,7 @@ def test_points_of_the_ablation_calibrate_nothing() -> None:
 
 
 def test_a_pair_that_no_series_times_is_refused_with_those_that_are() -> None:
-    with pytest.raises(AttnSimError, match="no published series times these kernels on these GPUs; take .*on h100_sxm"):
+    with pytest.raises(
+        AttnSimError, match=r"no published series times these kernels on these GPUs; take .*on h100_sxm"
+    ):
         published_targets(("flash_attention_3",), ("a100_sxm",))
