@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from attnsim.calibrate.fit import rows_of
 from attnsim.errors import UnknownNameError
+from attnsim.measured.dataset import Dataset
 from attnsim.measured.rows import GPUS
 from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.calibration import FOLDER
@@ -38,6 +40,11 @@ def pairs(kernels: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> tuple[Ta
         for kernel in kernels or timed
         if gpu in measured_gpus(timed[kernel])
     )
+
+
+def is_timed(target: Target, dataset: Dataset) -> bool:
+    """Whether a dataset has rows that time a kernel on its GPU."""
+    return not rows_of(dataset.parts.calibration, target.kernel, target.gpu.name).is_empty()
 
 
 def measured_gpus(kernel: Kernel) -> tuple[str, ...]:

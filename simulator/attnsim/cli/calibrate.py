@@ -29,7 +29,7 @@ def calibrate(
 ) -> Answer:
     """Fit the constants of kernels to measured timings; needs the extra `measured`, unless `--published`."""
     from attnsim.calibrate import calibrate as fit
-    from attnsim.calibrate.choose import pairs, shipped_folder
+    from attnsim.calibrate.choose import is_timed, pairs, shipped_folder
     from attnsim.calibrate.gemm import calibrate_gemm
     from attnsim.cli.progress import track
     from attnsim.measured.dataset import attention_dataset, gemm_dataset
@@ -51,7 +51,8 @@ def calibrate(
     for name in dict.fromkeys(target.gpu.name for target in fused):
         selection = Selection(gpus=(name,), phases=("context", "generation", "encoder"))
         dataset = attention_dataset(selection, package=package)
-        mine = [target for target in fused if target.gpu.name == name]
+        here = [target for target in fused if target.gpu.name == name]
+        mine = [target for target in here if kernels or is_timed(target, dataset)]
         made = (
             fit(target.kernel, target.gpu, dataset, rows_per_stratum=rows)
             for target in track(mine, f"calibrating {name}")
