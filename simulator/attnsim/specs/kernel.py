@@ -79,14 +79,14 @@ class TileRule(Spec):
 class Split(Spec):
     """How the keys of a row block are divided over CTAs; docs/gpu.md has the rules with their sources.
 
-    slots_per_sm: CTAs of an SM that the rule counts on, 0 for those that an SM holds. limit: most splits. least_tiles: fewer tiles are never split, and a split of `fill` has as many.
-    bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
+    slots_per_sm: CTAs of an SM that the rule counts on, 0 for those that an SM holds. limit: most splits. least_tiles:
+    fewer tiles are never split, and a split of `fill` has as many. bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
     beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
     only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
     the kernel for splits runs all the same, with one. longest: keys that the rule counts at least, where the server
     passes the longest sequence that it allows. clusters: up to so many splits are a cluster, which combines its results
-    through shared memory; cluster_rows: of tiles of at most so many rows,
-    and only if all clusters of the grid run at once, each in one of `gpcs` GPCs of at least `gpc_sms` SMs.
+    through shared memory; cluster_rows: of tiles of at most so many rows, and only if all clusters of the grid run at
+    once, each in one of `gpcs` GPCs of at least `gpc_sms` SMs.
     """
 
     rule: SplitRule
