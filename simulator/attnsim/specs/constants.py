@@ -43,6 +43,7 @@ CONSTANTS: Mapping[str, Constant] = {
     "serial": _row("share of the shorter of products and softmax that warps of their own do not hide", 0.3, 0.001, 1.0),
     "residence": _row("s that a byte of K or V holds its place in shared memory", 0.0, 1e-9, 1e-5),
     "spill": _row("s of a tile for each register of a thread that is kept in local memory", 0.0, 1e-11, 1e-6),
+    "merge": _row("s of a CTA to merge what its warps have of an element of the output", 0.0, 1e-12, 5e-9),
     "bulk": _row("time of rows of Q that a bulk copy brings, over that of rows fetched one by one", 1.0, 0.01, 1.5),
     "fill": _row("time of the first loads of all CTAs at once, over that at the L2 bandwidth", 0.0, 1e-3, 30.0),
     "cap": _row("bytes/s of K and V that one CTA draws: bytes in flight over latency", 1.5e11, 5e9, 3e12),

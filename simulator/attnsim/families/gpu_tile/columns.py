@@ -42,6 +42,7 @@ COLUMNS: tuple[str, ...] = (
     "spare_bytes",  # of shared memory for K and V
     "spilled",  # registers of a thread in local memory
     "search",  # 1 where CTAs look for their row block, longest first
+    "merged",  # elements of the output that a CTA merges, over all its warps
     "whole_rows",  # 1 where missing rows of a tile take time too
     "waits",  # 1 where all of a CTA's time holds the pipes for the share `busy`
     "bulk",  # 1 where a bulk copy brings the rows of Q unless keys are split, 2 where it always does
@@ -55,6 +56,7 @@ COLUMNS: tuple[str, ...] = (
     "split_tiles",  # tiles of each of them, 0: as even as possible
     "by_distance",  # 1: reuse distances say what is in the L2
     "reads_new",  # 1: K and V are read as they come in, not from the cache
+    "line_uses",  # times that a line of the DRAM is read for the heads in it
     "copies",  # launches that rearrange Q before and O after
     # launches beside: what writes new K and V before, what combines splits after
     "write_ctas",

@@ -27,6 +27,7 @@ _SLOTS, _IDLE = AT["slots"], CONSTANT["idle"]
 _V_TILE, _SPECIALIZED, _SPARE = AT["v_tile"], AT["specialized"], AT["spare_bytes"]
 _CLUSTERED, _CLUSTER = AT["clustered"], CONSTANT["cluster"]
 _SERIAL, _RESIDENCE = CONSTANT["serial"], CONSTANT["residence"]
+_MERGED, _MERGE = AT["merged"], CONSTANT["merge"]
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
 _SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
 LANES = 128.0
@@ -57,6 +58,7 @@ def begin_seconds(row: Floats, constants: Floats, missing: float, rows: float) -
     per_row = bulk * (row[_E] * row[_QB] + row[_V_TILE] * (4.0 if row[_PARTIALS] > 0.0 else row[_OB])) / constants[_ROW]
     held = per_row * (row[_M] if row[_WHOLE] > 0.0 else min(row[_M], rows))
     held += row[_CLUSTERED] * constants[_CLUSTER]
+    held += row[_MERGED] * constants[_MERGE]
     return float(constants[_CTA] + held + row[_SEARCHES] * constants[_SEARCH] + missing * constants[_MISS])
 
 

@@ -19,6 +19,7 @@ _WRITES, _COPIES, _FRESH, _PARTIALS = AT["write_ctas"], AT["copies"], AT["reads_
 _NEW_BYTES = 2.0
 """Bytes of an element of new K and V before they are written to the cache."""
 _SHARPNESS = 8.0
+_LINE_USES = AT["line_uses"]
 
 
 @compiled
@@ -58,9 +59,10 @@ def keys_from_dram(row: Floats, capacity: float) -> float:
 @compiled
 def attention_from_dram(row: Floats, capacity: float) -> float:
     """Bytes from and to DRAM of the attention launch. Heads that share K and V and run one after the other read them
-    again if a head's K and V, Q and O over the whole batch do not stay."""
+    again if a head's K and V, Q and O over the whole batch do not stay; so do heads that lie in one line."""
     read, _, _, own = _sizes(row)
-    moved = read * keys_from_dram(row, capacity) + own * lost(working_set(row), capacity)
+    again = max(row[_LINE_USES] - 1.0, 0.0) * lost(read / row[_KV] * row[_LINE_USES], capacity)
+    moved = read * keys_from_dram(row, capacity) * (1.0 + again) + own * lost(working_set(row), capacity)
     if row[_HEADS] > row[_KV]:
         one = read / row[_KV]
         moved += (row[_HEADS] - row[_KV]) * one * lost(one + own / row[_HQ], capacity)
