@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from attnsim.calibrate.fit import ROWS_PER_STRATUM, fit_constants, rows_of
+from attnsim.calibrate.fit import fit_constants, rows_of
 from attnsim.families.gpu_tile.columns import Floats
+from attnsim.families.gpu_tile.constants import default_values
 from attnsim.measured.dataset import Dataset, with_anchors
 from attnsim.measured.slices import inside, withhold
 from attnsim.measured.split import sample
@@ -21,6 +22,8 @@ from attnsim.specs.hardware import load_hardware
 SLICES = ("decode_batch_64", "decode_kv_8k", "decode_head_dim_128", "prefill_head_dim_128", "prefill_length_8k")
 GPU = "h100_sxm"
 FRAMEWORKS = ("vllm", "trtllm")
+ROWS_PER_STRATUM = 40
+"""Calibration rows of each head dimension and window; fewer than calibrations take, as every slice is a new fit."""
 STRATA = ("head_dim", "window_size")
 
 
@@ -40,8 +43,10 @@ def withheld_rows(dataset: Dataset, name: str, *, per_cell: int, per_stratum: in
 
 
 def refitted(name: str, gpu: str, calibration: pl.DataFrame, per_stratum: int) -> Floats:
-    """Constants of a kernel from calibration rows outside the slice, begun from the defaults."""
+    """Constants of a kernel from calibration rows outside the slice, begun from the defaults; these if none is."""
     kernel, device = gpu_kernels()[name], load_hardware(gpu)
     assert isinstance(device, GpuTile)
     known = rows_of(calibration, kernel, gpu)
+    if known.is_empty():
+        return default_values(kernel)
     return fit_constants(kernel, device, sample(known, per_stratum, STRATA)).values
