@@ -11,7 +11,9 @@ from attnsim.cli.answer import Answer
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="hardware, mapping, model, cascade or claims; all if left out")] = "",
+    name: Annotated[
+        str, typer.Argument(help="hardware, mapping, model, cascade, claims or calibration; all if left out")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="write NAME.schema.json for every kind into this folder")] = None,
 ) -> Answer:
     """Print the JSON Schema of a kind of spec file, or write all of them to a folder."""

@@ -24,11 +24,13 @@ SCHEMA_OF: dict[Kind, str] = {
     "validation": "claims",
 }
 """Name of the schema of each kind of file."""
+CALIBRATION = "calibration"
+"""Schema of the files that `attnsim calibrate` writes, which no command takes by name."""
 
 
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of every kind of spec file, by schema name."""
-    return {name: _schema(name, spec_types(name)) for name in sorted(SCHEMA_OF.values())}
+    return {name: _schema(name, spec_types(name)) for name in sorted([*SCHEMA_OF.values(), CALIBRATION])}
 
 
 def schema_text(schema: dict[str, Any]) -> str:
@@ -71,6 +73,10 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
         from attnsim.specs.model import Model
 
         return (Model,)
+    if name == CALIBRATION:
+        from attnsim.specs.calibration import Calibration
+
+        return (Calibration,)
     from attnsim.specs.claims import Claims
 
     return (Claims,)

@@ -10,7 +10,7 @@ import pytest
 
 from attnsim.specs.library import Kind, data_root, shipped_files
 from attnsim.specs.load import read_node
-from attnsim.specs.schema import FOLDER, SCHEMA_OF, header_line, schema_text, schemas, write_schemas
+from attnsim.specs.schema import CALIBRATION, FOLDER, SCHEMA_OF, header_line, schema_text, schemas, write_schemas
 from attnsim.specs.yaml_nodes import plain
 
 SHIPPED: list[tuple[Kind, Path]] = [(kind, path) for kind in SCHEMA_OF for path in shipped_files(kind).values()]
@@ -29,7 +29,7 @@ def test_the_committed_schema_is_the_one_that_the_classes_give(name: str) -> Non
 
 def test_every_committed_schema_belongs_to_a_kind_of_file() -> None:
     names = {path.name.removesuffix(".schema.json") for path in (data_root() / FOLDER).iterdir()}
-    assert names == set(SCHEMA_OF.values())
+    assert names == {*SCHEMA_OF.values(), CALIBRATION}
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))
@@ -48,6 +48,14 @@ def test_the_first_line_of_a_shipped_file_names_its_schema(kind: Kind, path: Pat
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first == header_line(kind, path)
     assert (path.parent / first.partition("$schema=")[2]).resolve().is_file()
+
+
+def test_every_shipped_calibration_names_its_schema_and_meets_it() -> None:
+    validator = jsonschema.Draft202012Validator(schemas()[CALIBRATION])
+    for path in sorted((data_root() / "workloads" / "calibrations").glob("*/*.yaml")):
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert first == "# yaml-language-server: $schema=../../../docs/schema/calibration.schema.json", path
+        assert [error.message for error in validator.iter_errors(plain(read_node(path)))] == [], path
 
 
 @pytest.mark.parametrize(
@@ -69,5 +77,5 @@ def test_an_editor_sees_the_commonest_mistakes(change: dict[str, object], why: s
 
 def test_schemas_are_written_to_a_folder_that_need_not_be_there(tmp_path: Path) -> None:
     written = write_schemas(tmp_path / "new" / "folder")
-    assert [path.name for path in written] == [f"{name}.schema.json" for name in sorted(SCHEMA_OF.values())]
+    assert [path.name for path in written] == [f"{name}.schema.json" for name in schemas()]
     assert all(json.loads(path.read_text(encoding="utf-8")) for path in written)
