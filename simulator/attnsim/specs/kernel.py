@@ -165,7 +165,7 @@ class WriteLaunch(Spec):
     queries: what it does to Q besides: nothing, or read and write it (to rotate, quantize or rearrange it), or read it
     twice (`quantized`: for the largest value first), after K and V. heads: heads of a CTA, K and V apart; 0 for
     all. by_head: each warp writes a head at a time. crowded: CTAs of an SM hold one another up, so that few CTAs are
-    faster.
+    faster. uneven: Q is rewritten only where the heads of a group are no power of two.
     apart: K and V of different widths are written by launches of their own. further: head dimensions for which all are.
     """
 
@@ -177,6 +177,7 @@ class WriteLaunch(Spec):
     heads: NonNegativeInt = 0
     by_head: bool = False
     crowded: bool = False
+    uneven: bool = False
     apart: bool = False
     further: list[PositiveInt] = Field(default_factory=list)
     source: Source | None = None

@@ -360,7 +360,7 @@ def _fill_splits(
         if code == 5:
             reach = min(max(row[_KEYS], longest), row[_WINDOW] + row[_M])
             row[_ASKED] = cluster_splits(reach, step, row[_BATCH], row[_HEADS] * blocks[index], sms)
-        row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, step, page, least)
+        row[_SPLITS] = _row_splits(row, blocks[index], code, seen, n, sms, slots, limit, bound_batch, page, least)
         if code not in (4, 7):
             row[_SPLITS] = min(row[_SPLITS], max(ceil_div(seen, n), 1.0))
         if code == 7 and row[_SPLITS] > 1.0:  # of all keys, whatever a window leaves
@@ -391,7 +391,6 @@ def _row_splits(
     slots: float,
     limit: float,
     bound_batch: float,
-    step: float,
     page: float,
     least: float,
 ) -> float:
@@ -431,6 +430,9 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     moved = tokens * rows[:, AT["kv_heads"]] * width * (2.0 + DATA_TYPES[kernel.data_types.cache])
     passes = {"left": 0.0, "rewritten": 1.0, "quantized": 2.0}[launch.queries]
     queries = tokens * rows[:, AT["query_heads"]] * rows[:, AT["qk_dim"]]
+    if launch.uneven:
+        doublings = np.log2(rows[:, AT["query_heads"]] / rows[:, AT["kv_heads"]])
+        queries = queries * (doublings != np.round(doublings))
     queries = queries * (2.0 * passes + rows[:, AT["q_bytes"]] * min(passes, 1.0))
     parts = 2.0 * np.ceil(rows[:, AT["kv_heads"]] / launch.heads) if launch.heads else 1.0
     rows[:, AT["write_ctas"]] = np.ceil(tokens / launch.tokens) * parts
