@@ -2,7 +2,7 @@
 
 Rows of a GPU -> predictions with each kernel's constants from the nearest other GPU that is calibrated for it, as a run
 on a GPU without calibration takes them. A kernel that only this GPU runs takes those of the most alike kernel
-elsewhere, which shares data types and framework where it can.
+elsewhere, which shares data types, instructions and framework where it can.
 """
 
 from __future__ import annotations
@@ -62,22 +62,43 @@ def _named(values: Floats, names: list[str]) -> list[float]:
 
 
 def most_alike(kernel: Kernel, gpu: GpuTile) -> Kernel | None:
-    """The kernel of the same phase, calibrated elsewhere, that shares most: types, framework, number of constants."""
+    """The kernel of the same phase, calibrated elsewhere, that shares most.
+
+    In this order: data types, class of tensor instructions, framework, nearness of the architecture, constants.
+    """
     found = [other for other in gpu_kernels().values() if _comparable(kernel, other, gpu.name)]
-    return min(found, key=lambda other: (*_difference(kernel, other), other.name), default=None)
+    return min(found, key=lambda other: (*_difference(kernel, other, gpu), other.name), default=None)
 
 
 def _comparable(kernel: Kernel, other: Kernel, gpu: str) -> bool:
-    elsewhere = set(calibrated_gpus(other.constants.of or other.name)) - {gpu}
     phases = {rows.phase for rows in kernel.measured} & {rows.phase for rows in other.measured}
-    return other.name != kernel.name and bool(elsewhere) and bool(phases)
+    return other.name != kernel.name and bool(_elsewhere(other, gpu)) and bool(phases)
 
 
-def _difference(kernel: Kernel, other: Kernel) -> tuple[bool, bool, int]:
+def _elsewhere(kernel: Kernel, gpu: str) -> list[GpuTile]:
+    """Other GPUs that a kernel is calibrated on."""
+    found = [load_hardware(name) for name in calibrated_gpus(kernel.constants.of or kernel.name) if name != gpu]
+    return [device for device in found if isinstance(device, GpuTile)]
+
+
+def _difference(kernel: Kernel, other: Kernel, gpu: GpuTile) -> tuple[bool, bool, bool, int, int]:
     pairs = [(mine, theirs) for mine in kernel.measured for theirs in other.measured]
     types = any(_types(mine) == _types(theirs) for mine, theirs in pairs)
     framework = any(mine.framework == theirs.framework for mine, theirs in pairs)
-    return not types, not framework, -len(set(kernel.constants.fit) & set(other.constants.fit))
+    source = min(_elsewhere(other, gpu.name), key=lambda device: (_far(device, gpu), device.name))
+    instructions = _instructions(kernel, gpu) == _instructions(other, source)
+    shared = len(set(kernel.constants.fit) & set(other.constants.fit))
+    return not types, not instructions, not framework, _far(source, gpu), -shared
+
+
+def _instructions(kernel: Kernel, gpu: GpuTile) -> str | None:
+    """Class of the tensor instructions of a kernel on a GPU."""
+    return kernel.attention.instructions.get(gpu.architecture) if kernel.attention is not None else None
+
+
+def _far(one: GpuTile, other: GpuTile) -> int:
+    """Distance of two architectures, as the rule for GPUs without a calibration takes it."""
+    return abs(int(one.architecture.removeprefix("sm")) - int(other.architecture.removeprefix("sm")))
 
 
 def _types(rows: MeasuredRows) -> tuple[str, str]:
