@@ -25,7 +25,8 @@ def validate_measured(
     json: bool,
 ) -> Answer:
     """Judge held-out rows of a selection; every option narrows it."""
-    from attnsim.cli.measured_table import measured_json, measured_table
+    from attnsim.cli.measured_json import measured_json
+    from attnsim.cli.measured_table import measured_table
     from attnsim.cli.progress import waiting
     from attnsim.errors import EXIT_CLAIM_FAILED, EXIT_OK
     from attnsim.measured.dataset import SAMPLE

@@ -10,13 +10,12 @@ import polars as pl
 
 from attnsim.cli.tables import render, table
 from attnsim.measured.noise import Noise, reported_apart
-from attnsim.measured.scores import Scores
+from attnsim.measured.scores import Scores, scores_by, with_bins
 from attnsim.measured_validation.cells import CELL, cells, coverage, noise_apart
 from attnsim.measured_validation.explain import Explained, worst_rows
-from attnsim.measured_validation.judge import Judged
+from attnsim.measured_validation.judge import OURS, Judged
 from attnsim.measured_validation.targets import Verdict, verdicts
 from attnsim.measured_validation.unseen import SLICE_MEDIAN, TRANSFER_MAPE, Line, Unseen
-from attnsim.results import JsonObject
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,6 +54,7 @@ def measured_table(judged: Judged) -> str:
         parts += ["apart, outside the means below (validation/measured/README.md)", *_cells(apart)]
         parts += [*(_noise(noise) for noise in noise_apart(rows, judged.package)), ""]
     parts += ["means, with the anchors on the same rows", _targets(verdicts(rows)), ""]
+    parts += [*_bins(rows.filter(~reported_apart())), ""]
     parts += ["worst rows, at most two of a kernel on a GPU", _worst(worst_rows(rows, WORST_ROWS)), ""]
     dropped = sum(one.rows for one in judged.dropped)
     parts.append(f"{dropped} rows were dropped before the split, by the rules of validation/measured/README.md")
@@ -119,6 +119,24 @@ def _numbers(scores: Scores) -> list[str]:
     return [str(scores.rows), *(_percent(share) for share in (scores.mape, scores.median_ape, scores.p90_ape))]
 
 
+def _bins(rows: pl.DataFrame) -> list[RenderableType]:
+    """Mean errors of each GPU and phase by the keys that a query may see, and by batch."""
+    answered = with_bins(rows.filter(pl.col(OURS).is_not_null()))
+    if answered.is_empty():
+        return []
+    shown: list[RenderableType] = []
+    for column, title in (("length_bin", "MAPE by the number of keys"), ("batch_bin", "MAPE by batch")):
+        scored = scores_by(answered, ("gpu", "phase", column))
+        labels = answered[column].unique().sort().cast(pl.String).to_list()
+        wide = scored.pivot(column, index=["gpu", "phase"], values="mape", sort_columns=False)
+        lines = [
+            [line["gpu"], line["phase"], *(_percent(line.get(label)) for label in labels)]
+            for line in wide.iter_rows(named=True)
+        ]
+        shown += [title, table(("gpu", "phase", *labels), lines, left=("gpu", "phase"))]
+    return shown
+
+
 def _worst(worst: Iterable[Explained]) -> RenderableType:
     """The rows with the largest errors, and what the model says they wait for."""
     lines = [
@@ -161,58 +179,9 @@ def _cell(value: str | float | None) -> str:
     return _percent(value) if isinstance(value, float) else str(value)
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %" if math.isfinite(share) else "-"
+def _percent(share: float | None) -> str:
+    return f"{share * 100:.1f} %" if share is not None and math.isfinite(share) else "-"
 
 
 def _rank(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "-"
-
-
-def measured_json(judged: Judged) -> JsonObject:
-    """The judgement as JSON: scores by cell, verdicts with the scores of all predictors, worst and dropped rows."""
-    return {
-        "package": judged.package.version,
-        "rows": judged.rows.height,
-        "held_out": judged.held_out,
-        "coverage": coverage(judged.rows),
-        "cells": [_finite(line) for line in cells(judged.rows).to_dicts()],
-        "targets": [
-            {
-                "name": verdict.target.name,
-                "mape": verdict.target.mape,
-                "median": verdict.target.median,
-                "met": verdict.met,
-                "scores": {name: _scores_json(scores) for name, scores in verdict.scores.items()},
-                "with_cells_apart": _scores_json(verdict.with_apart),
-            }
-            for verdict in verdicts(judged.rows)
-        ],
-        "noise_apart": [
-            _finite({name: getattr(noise, name) for name in ("gpu", "framework", "phase", "repeat", "twin", "line")})
-            for noise in noise_apart(judged.rows, judged.package)
-        ],
-        "worst": [
-            {
-                **{name: one.row[name] for name in ("gpu", "framework", "phase", "kernel_name", *SHAPE)},
-                "latency_ms": one.row["latency_ms"],
-                "predicted_ms": one.row["predicted_ms"],
-                "error": one.error,
-                "bottleneck": one.row["bottleneck"],
-                "parts_us": dict(one.parts_us),
-            }
-            for one in worst_rows(judged.rows, WORST_ROWS)
-        ],
-        "dropped": [{"rule": one.rule, "rows": one.rows} for one in judged.dropped],
-    }
-
-
-def _finite(line: JsonObject) -> JsonObject:
-    """The object with null for numbers that there are none of."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in line.items()
-    }
-
-
-def _scores_json(scores: Scores) -> JsonObject:
-    return _finite({"rows": scores.rows, "mape": scores.mape, "median": scores.median_ape, "p90": scores.p90_ape})
