@@ -24,9 +24,16 @@ from attnsim.specs.spec import Source, Spec, Text, problem_at
 
 Mask = Literal["none", "causal", "window", "windowed"]
 """`windowed`: a window is asked for, whether the keys exceed it or not; the others say what the mask leaves out."""
-Order = Literal["ascending", "descending", "longest_first", "across", "dealt"]
+Order = Literal["ascending", "descending", "longest_first", "across", "dealt", "streamed"]
 SplitRule = Literal[
-    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k",
+    "none",
+    "wave_efficiency",
+    "dynamic",
+    "work_items",
+    "square_root",
+    "clusters",
+    "at_most",
+    "segments",
     "fill",
 ]
 Overlap = Literal["none", "two_stage", "ping_pong", "both", "specialized"]
@@ -80,13 +87,14 @@ class Split(Spec):
     """How the keys of a row block are divided over CTAs; docs/gpu.md has the rules with their sources.
 
     slots_per_sm: CTAs of an SM that the rule counts on, 0 for those that an SM holds. limit: most splits. least_tiles:
-    fewer tiles are never split, and a split of `fill` has as many. bound: splits that the caller asks for instead of the rule's own heuristic while the batch is at most `bound_batch`;
-    beyond `batch_limit` nothing is split. keys: keys that the rule counts as one step, 0 for the tile's. only_packed:
-    only grids whose tiles hold a group are split. pages: keys of a page of the cache. still_asked: beyond `batch_limit`
-    the kernel for splits runs all the same, with one. longest: keys that the rule counts at least, where the server
-    passes the longest sequence that it allows. clusters: up to so many splits are a cluster, which combines its results
-    through shared memory; cluster_rows: of tiles of at most so many rows, and only if all clusters of the grid run at
-    once, each in one of `gpcs` GPCs of at least `gpc_sms` SMs.
+    fewer tiles are never split, and a split of `fill` has as many. bound: splits that the caller asks for instead of
+    the rule's own heuristic while the batch is at most `bound_batch`; beyond `batch_limit` nothing is split. keys:
+    keys that the rule counts as one step, 0 for the tile's. only_packed: only grids whose tiles hold a group are
+    split. pages: keys of a page of the cache. still_asked: beyond `batch_limit` the kernel for splits runs all the
+    same, with one. longest: keys that the rule counts at least, where the server passes the longest sequence that it
+    allows. clusters: up to so many splits are a cluster, which combines its results through shared memory;
+    cluster_rows: of tiles of at most so many rows, and only if all clusters of the grid run at once, each in one of
+    `gpcs` GPCs of at least `gpc_sms` SMs.
     """
 
     rule: SplitRule
@@ -116,7 +124,8 @@ class AttentionLaunch(Spec):
     by warps of their own (`specialized`). pack: rows of a tile are the queries of one head, of all heads of a `group`,
     or of a group for `single` queries without a window. order: of the row blocks of a head, longest first over all
     heads, the same block of all heads before the next (`across`), or ascending and dealt out to the SMs in turn
-    beforehand (`dealt`). l2_sections: as many heads take turns in a block as keep their K and V in 32 MiB.
+    beforehand (`dealt`), or with the tiles of all heads in one line of which every CTA that runs at once takes an equal
+    stretch (`streamed`, stream-K). l2_sections: as many heads take turns in a block as keep their K and V in 32 MiB.
     windows: windows that the caller passes, others are left out. exact_start: tiles begin at a window's first key.
     mask_all: the mask is computed on every tile, those before a window included. pads_head: head dimensions are
     computed as a power of two. scans_batch: a scheduler on the GPU walks the sequences, or only where splits are asked
@@ -126,9 +135,9 @@ class AttentionLaunch(Spec):
     not from the cache. repacks: a packed group of single queries is rearranged by a launch before and one after, where
     it is not contiguous. search: masks under which a CTA looks for its row block in sections of heads, longest first.
     whole_rows: the rows of a tile take their time whether they are there or not. waits: a CTA mostly waits, before its
-    tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`. head_lines:
-    heads lie side by side in the cache, so that each brings its neighbours in a line of 128 bytes from DRAM, which may
-    have to come again.
+    tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`; or
+    `before` them only, when it holds nothing. head_lines: heads lie side by side in the cache, so that each brings its neighbours in a line of 128 bytes from DRAM, which may
+    have to come again. sharpness: exponent of `reuse` by distance, high where all keys are walked once and in turn.
     """
 
     kind: Literal["attention"]
@@ -148,10 +157,11 @@ class AttentionLaunch(Spec):
     transposes_v: bool = False
     whole_rows: bool = False
     head_lines: bool = False
-    waits: bool = False
+    waits: bool | Literal["before"] = False
     search: list[Mask] = Field(default_factory=list)
     bulk_groups: list[PositiveInt] = Field(default_factory=list)
     reuse: Literal["keys", "distance"] = "keys"
+    sharpness: float = 8.0
     reads_new: bool = False
     repacks: bool = False
     split: Split = Split(rule="none")
