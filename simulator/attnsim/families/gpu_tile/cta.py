@@ -128,6 +128,26 @@ def arrange(row: Floats, works: Floats, count: int, order: Floats, sms: int) -> 
 
 
 @compiled
+def streamed_ctas(
+    row: Floats, constants: Floats, clock_hz: float, tiles: float, edges: float, begin_s: float, order: Floats, sms: int
+) -> int:
+    """Write the CTAs of a grid whose tiles lie in one line, head after head: as many as run at once, each with an equal
+    stretch of it; returns how many. Where a stretch passes from one head to the next, the CTA begins again.
+    """
+    copies = row[_HEADS] * row[_BATCH]
+    total = tiles * copies
+    grid = min(row[_SLOTS] * sms, total)
+    longest = ceil_div(total, grid)
+    long_ctas = total - (longest - 1.0) * grid
+    tile, edge_s = tile_seconds(row, constants, clock_hz)
+    mean_edge = edge_s * edges / tiles if tiles else 0.0
+    for index in range(int(grid)):
+        mine = longest if index < long_ctas else longest - 1.0
+        order[index] = begin_s * max(1.0, math.ceil(mine / tiles)) + mine * (tile + mean_edge)
+    return int(grid)
+
+
+@compiled
 def dealt(works: Floats, count: int, repeats: int, room: int, order: Floats) -> int:
     """Write what each slot gets when CTAs are dealt out in turn, as one CTA; returns the slots that get any.
 

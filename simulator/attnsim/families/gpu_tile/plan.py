@@ -19,6 +19,7 @@ from attnsim.families.gpu_tile.cta import (
     in_flight,
     missing_share,
     streamed_bytes,
+    streamed_ctas,
     tile_seconds,
 )
 from attnsim.families.gpu_tile.reuse import (
@@ -66,6 +67,9 @@ SMS, CLOCK_HZ, L2_BYTES, L2_RATE, DRAM_RATE = range(5)
 COUNT, REPEATS, GROUPED, COMPUTE, STRETCH, L2_MOVED, DRAM_MOVED = range(7)
 TILES, EDGES, BEFORE, MISSING, EXPOSURE, SHARE = range(7, 13)
 PLAN_SIZE = 13
+_ORDER, _GROUP = AT["order"], AT["group"]
+STREAMED = 5.0
+"""Code of the order of stream-K."""
 _PS = 1e12
 
 
@@ -90,7 +94,13 @@ def plan(
     distant = row[_DISTANT] > 0.0
     missing = keys_from_dram(row, kept) if distant else missing_share(row, constants[_WARM], gpu[L2_BYTES])
     count, tiles, edges = fill_works(row, constants, gpu[CLOCK_HZ], missing, works)
-    copy, repeats, grouped = arrange(row, works, count, order, int(gpu[SMS]))
+    if row[_ORDER] == STREAMED and tiles > 0.0:
+        begin = begin_seconds(row, constants, missing, row[_ROWS] * row[_GROUP])
+        sms_held = int(gpu[SMS])
+        copy = streamed_ctas(row, constants, gpu[CLOCK_HZ], tiles, edges, begin, order, sms_held)
+        repeats, grouped = 1, False
+    else:
+        copy, repeats, grouped = arrange(row, works, count, order, int(gpu[SMS]))
     for index in range(copy):
         order[index] *= _PS
     slots, sms = int(row[_SLOTS]), int(gpu[SMS])
@@ -128,13 +138,14 @@ def shared_by(
 ) -> float:
     """CTAs of an SM that run as fast as one alone: each holds the pipes for the share `busy` of its tiles, and always
     beside them, unless it mostly waits there too."""
-    if row[_WAITS] > 0.0:
+    if row[_WAITS] == 1.0:
         return float(min(row[_SLOTS], 1.0 / constants[_BUSY]))
     whole = 0.0
     for index in range(count):
         whole += works[index]
     tile, edge = tile_seconds(row, constants, clock_hz)
-    held = whole - (1.0 - constants[_BUSY]) * (tiles * tile + edges * edge)
+    in_tiles = tiles * tile + edges * edge
+    held = constants[_BUSY] * in_tiles if row[_WAITS] > 0.0 else whole - (1.0 - constants[_BUSY]) * in_tiles
     return min(row[_SLOTS], whole / held) if held > 0.0 else 1.0
 
 

@@ -34,7 +34,7 @@ from attnsim.specs.ranges import bounds
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-ORDERS = ("ascending", "descending", "longest_first", "across", "dealt")
+ORDERS = ("ascending", "descending", "longest_first", "across", "dealt", "streamed")
 HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25, "specialized": 1.0}
 """Share of the softmax that products do not hide: each way to overlap hides half of what is left (docs/gpu.md)."""
 _SECTION_BYTES = 32 * 2**20
@@ -107,6 +107,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
     masked = [-1.0 if rule.mask_all == "alike" else float(rule.mask_all or launch.mask_all) for rule in launch.tiles]
     rows[:, AT["mask_all"]] = np.array(masked)[chosen]
     rows[:, AT["by_distance"]] = launch.reuse == "distance"
+    rows[:, AT["sharpness"]] = launch.sharpness
     rows[:, AT["reads_new"]] = launch.reads_new
     rows[:, AT["copies"]] = _copies(rows) if launch.repacks else 0.0
     rows[:, AT["splits"]] = 1.0
@@ -256,7 +257,7 @@ def _work_columns(
     rows[:, AT["merged"]] = np.where(warps > 1, rows[:, AT["m"]] * rows[:, AT["v_tile"]] * warps, 0.0)
     rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
     rows[:, AT["whole_rows"]] = launch.whole_rows
-    rows[:, AT["waits"]] = launch.waits
+    rows[:, AT["waits"]] = 2.0 if launch.waits == "before" else launch.waits
     grouped = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
     rows[:, AT["bulk"]] = np.where(np.array([rule.bulk for rule in launch.tiles])[chosen], 2.0, grouped)
 
@@ -411,7 +412,7 @@ def _row_splits(
         made = square_root_splits(keys, batch, heads, slots * sms)
     elif code == 5:
         made = row[_ASKED]
-    elif code == 9:
+    elif code == 8:
         made = filling_splits(keys, n * least, batch * heads * blocks, sms)
     elif code == 6:
         made = bounded_splits(seen, batch * heads * blocks, sms, limit)
@@ -443,9 +444,9 @@ def _write_columns(rows: Floats, kernel: Kernel, gpu: GpuTile) -> None:
     rows[:, AT["write_threads"]] = (rows[:, AT["kv_heads"]] * WARP_THREADS if launch.by_head else threads) / 1024.0
     rows[:, AT["write_bytes"]] = moved + queries
     rows[:, AT["write_query_bytes"]] = queries
-    rows[:, AT["write_apart"]] = (
-        launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])
-    ) | np.isin(rows[:, AT["qk_dim"]], launch.further)
+    rows[:, AT["write_apart"]] = (launch.apart & (rows[:, AT["qk_dim"]] != rows[:, AT["v_dim"]])) | np.isin(
+        rows[:, AT["qk_dim"]], launch.further
+    )
 
 
 def _with_keys(rows: Floats, split: Split) -> Floats:

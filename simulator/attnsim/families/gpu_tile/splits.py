@@ -13,8 +13,7 @@ from attnsim.engine.compiled import compiled
 from attnsim.families.gpu_tile.tiles import ceil_div
 
 RULES = (
-    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "stream_k",
-    "fill",
+    "none", "wave_efficiency", "dynamic", "work_items", "square_root", "clusters", "at_most", "segments", "fill",
 )  # fmt: skip
 """Names of the rules; a rule's position is its code."""
 
