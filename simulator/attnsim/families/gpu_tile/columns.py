@@ -44,7 +44,7 @@ COLUMNS: tuple[str, ...] = (
     "search",  # 1 where CTAs look for their row block, longest first
     "merged",  # elements of the output that a CTA merges, over all its warps
     "whole_rows",  # 1 where missing rows of a tile take time too
-    "waits",  # 1 where all of a CTA's time holds the pipes for the share `busy`
+    "waits",  # 1 where all of a CTA's time holds the pipes for the share `busy`, 2: its tiles alone hold them at all
     "bulk",  # 1 where a bulk copy brings the rows of Q unless keys are split, 2 where it always does
     # the schedule
     "order",  # 0 ascending, 1 descending, 2 longest first over all heads, 3 block slowest, 4 dealt out in turn
@@ -55,6 +55,7 @@ COLUMNS: tuple[str, ...] = (
     "asked",  # splits that the caller or a first rule asks for, before the lengths are known
     "split_tiles",  # tiles of each of them, 0: as even as possible
     "by_distance",  # 1: reuse distances say what is in the L2
+    "sharpness",  # exponent by which lines leave the L2 all at once
     "reads_new",  # 1: K and V are read as they come in, not from the cache
     "line_uses",  # times that a line of the DRAM is read for the heads in it
     "copies",  # launches that rearrange Q before and O after
