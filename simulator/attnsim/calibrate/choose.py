@@ -55,7 +55,7 @@ def measured_gpus(kernel: Kernel) -> tuple[str, ...]:
     named = [gpu for rows in kernel.measured for gpu in (rows.gpus or GPUS)]
     launch = kernel.attention
     runs = launch.instructions if launch is not None else {}
-    return tuple(gpu for gpu in dict.fromkeys(named) if _gpu(gpu).architecture in runs)
+    return tuple(gpu for gpu in dict.fromkeys(named) if gpu in GPUS and _gpu(gpu).architecture in runs)
 
 
 def _gpu(name: str) -> GpuTile:
