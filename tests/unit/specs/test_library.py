@@ -40,8 +40,8 @@ def test_a_path_of_the_users_own_is_taken_as_it_is(tmp_path: Path, monkeypatch: 
     ("kind", "name", "message"),
     [
         ("hardware", "fusmax", "there is no hardware 'fusmax'; did you mean fusemax?"),
-        ("model", "BERT", "there is no model 'BERT'; did you mean bert? known: bert, t5, trxl, xlm"),
-        ("model", "", "there is no model ''; known: bert, t5, trxl, xlm"),
+        ("model", "BERT", "there is no model 'BERT'; did you mean bert? known: bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"),
+        ("model", "", "there is no model ''; known: bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"),
         ("mapping", "../binding.yaml", "there is no file '../binding.yaml'; give the path of a YAML file"),
         ("model", "folder/", "folder is a folder, not a model file"),
         ("model", "folder/mine.yml", "there is no file 'folder/mine.yml'; did you mean folder/mine.yaml?"),
