@@ -1,7 +1,7 @@
 """What repeated runs find in the L2, by reuse distance: a line stays if little else is touched between two uses of it.
 
 Bound attention problems -> bytes from DRAM of the attention launch and of the launch that writes K and V. A run follows
-a run on the same buffers. After D other bytes a line is gone with probability 1 / (1 + (C / D)^8), where C is the share
+a run on the same buffers. After D other bytes a line is gone with probability 1 / (1 + (C / D)^s), where C is the share
 `warm` of the L2: a step for a fully associative LRU cache (Mattson et al. 1970), softened by hashing and replacement.
 """
 
@@ -18,14 +18,14 @@ _E, _F, _QB, _OB, _LB, _CB = (
 _WRITES, _COPIES, _FRESH, _PARTIALS = AT["write_ctas"], AT["copies"], AT["reads_new"], AT["partials"]
 _NEW_BYTES = 2.0
 """Bytes of an element of new K and V before they are written to the cache."""
-_SHARPNESS = 8.0
+_SHARPNESS = AT["sharpness"]
 _LINE_USES = AT["line_uses"]
 
 
 @compiled
-def lost(distance: float, capacity: float) -> float:
+def lost(row: Floats, distance: float, capacity: float) -> float:
     """Probability that a line has left the L2 after so many other bytes."""
-    return float(1.0 / (1.0 + (capacity / max(distance, 1.0)) ** _SHARPNESS))
+    return float(1.0 / (1.0 + (capacity / max(distance, 1.0)) ** row[_SHARPNESS]))
 
 
 @compiled
@@ -53,7 +53,7 @@ def keys_from_dram(row: Floats, capacity: float) -> float:
     read, new, cached, _ = _sizes(row)
     near = new + cached
     fresh = min(1.0, cached / read) if row[_FRESH] == 0.0 else min(1.0, new / read)
-    return float(fresh * lost(near, capacity) + (1.0 - fresh) * lost(working_set(row), capacity))
+    return float(fresh * lost(row, near, capacity) + (1.0 - fresh) * lost(row, working_set(row), capacity))
 
 
 @compiled
@@ -61,18 +61,18 @@ def attention_from_dram(row: Floats, capacity: float) -> float:
     """Bytes from and to DRAM of the attention launch. Heads that share K and V and run one after the other read them
     again if a head's K and V, Q and O over the whole batch do not stay; so do heads that lie in one line."""
     read, _, _, own = _sizes(row)
-    again = max(row[_LINE_USES] - 1.0, 0.0) * lost(read / row[_KV] * row[_LINE_USES], capacity)
-    moved = read * keys_from_dram(row, capacity) * (1.0 + again) + own * lost(working_set(row), capacity)
+    again = max(row[_LINE_USES] - 1.0, 0.0) * lost(row, read / row[_KV] * row[_LINE_USES], capacity)
+    moved = read * keys_from_dram(row, capacity) * (1.0 + again) + own * lost(row, working_set(row), capacity)
     if row[_HEADS] > row[_KV]:
         one = read / row[_KV]
-        moved += (row[_HEADS] - row[_KV]) * one * lost(one + own / row[_HQ], capacity)
-    return float(moved + _partial_bytes(row) * lost(working_set(row), capacity))
+        moved += (row[_HEADS] - row[_KV]) * one * lost(row, one + own / row[_HQ], capacity)
+    return float(moved + _partial_bytes(row) * lost(row, working_set(row), capacity))
 
 
 @compiled
 def combined_from_dram(row: Floats, capacity: float) -> float:
     """Bytes of partial results that the launch that combines them reads from DRAM."""
-    return float(_partial_bytes(row) * lost(_partial_bytes(row), capacity))
+    return float(_partial_bytes(row) * lost(row, _partial_bytes(row), capacity))
 
 
 @compiled
@@ -86,8 +86,8 @@ def written_from_dram(row: Floats, capacity: float) -> float:
     read, new, cached, own = _sizes(row)
     whole = working_set(row)
     if row[_FRESH] > 0.0:
-        return float(new * lost(new + own, capacity) + cached * lost(whole, capacity))
-    return float(new * lost(whole, capacity) + cached * lost(read + own, capacity))
+        return float(new * lost(row, new + own, capacity) + cached * lost(row, whole, capacity))
+    return float(new * lost(row, whole, capacity) + cached * lost(row, read + own, capacity))
 
 
 @compiled
@@ -96,5 +96,5 @@ def copy_seconds(row: Floats, capacity: float, each: float, l2_rate: float, dram
     if row[_COPIES] <= 0.0:
         return 0.0
     own = row[_BATCH] * row[_HQ] * row[_QUERIES] * (row[_E] * row[_QB] + row[_F] * row[_OB])
-    gone = lost(working_set(row), capacity)
+    gone = lost(row, working_set(row), capacity)
     return float(row[_COPIES] * (each + own * ((1.0 - gone) / l2_rate + gone / dram_rate)))
