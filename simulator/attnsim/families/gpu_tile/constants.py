@@ -98,7 +98,8 @@ def _hardware(name: str) -> GpuTile:
 
 def kernel_trust(step: str, kernel: Kernel, gpu: GpuTile, file: str | None) -> Trust:
     """What the calibration of a kernel says of its error on a GPU."""
-    chosen = choose_constants(kernel, gpu, file) if kernel.attention is not None else None
+    fitted = kernel.attention is not None or kernel.gemm is not None
+    chosen = choose_constants(kernel, gpu, file) if fitted else None
     found = chosen.calibration if chosen is not None else None
     if chosen is None or found is None:
         return Trust(step=step, mapping=kernel.name, mape=None, median=None, rows=0, note="not calibrated")
