@@ -19,7 +19,7 @@ _WRITES, _COPIES, _FRESH, _PARTIALS = AT["write_ctas"], AT["copies"], AT["reads_
 _NEW_BYTES = 2.0
 """Bytes of an element of new K and V before they are written to the cache."""
 _SHARPNESS = AT["sharpness"]
-_LINE_USES = AT["line_uses"]
+_LINE_USES, _QUERY_BYTES = AT["line_uses"], AT["write_query_bytes"]
 
 
 @compiled
@@ -82,12 +82,13 @@ def _partial_bytes(row: Floats) -> float:
 
 @compiled
 def written_from_dram(row: Floats, capacity: float) -> float:
-    """Bytes from and to DRAM of the launch that writes K and V."""
+    """Bytes from and to DRAM of the launch that writes K and V, and rewrites Q where it does."""
     read, new, cached, own = _sizes(row)
     whole = working_set(row)
+    queries = row[_QUERY_BYTES] * lost(row, whole, capacity)
     if row[_FRESH] > 0.0:
-        return float(new * lost(row, new + own, capacity) + cached * lost(row, whole, capacity))
-    return float(new * lost(row, whole, capacity) + cached * lost(row, read + own, capacity))
+        return float(queries + new * lost(row, new + own, capacity) + cached * lost(row, whole, capacity))
+    return float(queries + new * lost(row, whole, capacity) + cached * lost(row, read + own, capacity))
 
 
 @compiled
