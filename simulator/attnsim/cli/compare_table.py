@@ -16,14 +16,19 @@ Key = tuple[str | None, int | None]
 
 COLUMNS = ("model", "tokens", "hardware", "mapping", "latency", "speedup", "DRAM", "energy", "of first", "limited by")
 LEFT = ("model", "hardware", "mapping", "limited by")
+TRUST = "expected error"
 
 
 def compare_table(results: Results) -> str:
     """The results as a table, and below it why some have none."""
     arrays = _arrays(results)
     headings = (*COLUMNS[:6], *(f"{name.removeprefix('array_')} used" for name in arrays), *COLUMNS[6:])
+    trusted = any(isinstance(result, Run) and result.trust for _, result in results)
     first = _first(results)
     rows = [_row(request, result, first.get(_key(request)), arrays) for request, result in results]
+    if trusted:
+        headings = (*headings, TRUST)
+        rows = [[*row, expected_error(result)] for row, (_, result) in zip(rows, results, strict=True)]
     misfits = [str(result) for _, result in results if isinstance(result, Infeasible)]
     return render(table(headings, rows, left=LEFT), *dict.fromkeys(misfits))
 
@@ -64,6 +69,15 @@ def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: 
         f"{relative['energy_ratio']:.3f}" if relative else "",
         f"{metrics.limiter} {percent(metrics.bottleneck[metrics.limiter])}",
     ]
+
+
+def expected_error(result: Run | Infeasible) -> str:
+    """The largest mean error that was measured for a step's mapping, or that nothing was measured for one of them."""
+    if isinstance(result, Infeasible) or not result.trust:
+        return ""
+    errors = [one.mape for one in result.trust]
+    known = [error for error in errors if error is not None]
+    return percent(max(known)) if len(known) == len(errors) else "not measured"
 
 
 def _arrays(results: Results) -> tuple[str, ...]:
