@@ -136,8 +136,9 @@ class AttentionLaunch(Spec):
     it is not contiguous. search: masks under which a CTA looks for its row block in sections of heads, longest first.
     whole_rows: the rows of a tile take their time whether they are there or not. waits: a CTA mostly waits, before its
     tiles too, so that all its time, not that of its tiles alone, holds the pipes for the share `busy`; or
-    `before` them only, when it holds nothing. head_lines: heads lie side by side in the cache, so that each brings its
-    neighbours in a line of 128 bytes from DRAM, which may have to come again. sharpness: exponent of `reuse` by distance, high where all keys are walked once and in turn.
+    `before` them only, when it holds nothing. head_lines: heads lie side by side in the cache, so that each brings
+    its neighbours in a line of 128 bytes from DRAM, which may have to come again. sharpness: exponent of `reuse` by
+    distance, high where all keys are walked once and in turn.
     """
 
     kind: Literal["attention"]
