@@ -22,6 +22,9 @@ def test_a_name_is_found_whatever_the_current_folder_is(tmp_path: Path, monkeypa
     assert find("model", "bert") == data_root() / "workloads" / "models" / "bert.yaml"
 
 
+MODELS = "bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_two_shipped_files_of_a_kind_have_one_name(kind: Kind) -> None:
     folders = {"hardware": "hwspecs", "mapping": "workloads/mappings"}
@@ -40,8 +43,8 @@ def test_a_path_of_the_users_own_is_taken_as_it_is(tmp_path: Path, monkeypatch: 
     ("kind", "name", "message"),
     [
         ("hardware", "fusmax", "there is no hardware 'fusmax'; did you mean fusemax?"),
-        ("model", "BERT", "there is no model 'BERT'; did you mean bert? known: bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"),
-        ("model", "", "there is no model ''; known: bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"),
+        ("model", "BERT", f"there is no model 'BERT'; did you mean bert? known: {MODELS}"),
+        ("model", "", f"there is no model ''; known: {MODELS}"),
         ("mapping", "../binding.yaml", "there is no file '../binding.yaml'; give the path of a YAML file"),
         ("model", "folder/", "folder is a folder, not a model file"),
         ("model", "folder/mine.yml", "there is no file 'folder/mine.yml'; did you mean folder/mine.yaml?"),
