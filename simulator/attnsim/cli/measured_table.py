@@ -160,7 +160,7 @@ def unseen_table(found: Unseen) -> str:
     """Tables of GPUs judged with constants of others, where those come from, and of withheld slices."""
     parts: list[RenderableType] = [f"GPUs without a constant of their own; target: MAPE {_percent(TRANSFER_MAPE)}"]
     parts += [_plain(found.transfer, ("gpu", "phase", "predictor")), "", "where the constants come from"]
-    parts += [_plain(found.sources, ("gpu", "kernel", "from_kernel", "from_gpu")), ""]
+    parts += [_plain(found.sources, ("gpu", "kernel", "from")), ""]
     parts += [f"withheld slices; target: median {_percent(SLICE_MEDIAN)}"]
     return render(*parts, _plain(found.slices, ("slice", "framework", "predictor")), least_width=_WIDTH)
 

@@ -1,13 +1,13 @@
 """A GPU that nothing was fitted on: its held-out rows predicted with constants of other GPUs and its data sheet.
 
-Rows of a GPU -> predictions with each kernel's constants from the nearest other GPU that is calibrated for it, as a run
-on a GPU without calibration takes them. A kernel that only this GPU runs takes those of the most alike kernel
-elsewhere, which shares data types, instructions and framework where it can.
+Rows of a GPU -> predictions. A kernel that is calibrated on another GPU of the same architecture takes those constants.
+Else what other architectures show is taken half: each constant is the geometric mean of its median over them, times of
+an SM scaled with its clock, and of its default; those of launches are medians over the framework's kernels elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,58 +21,40 @@ from attnsim.measured_validation.judge import OURS
 from attnsim.predict import predict_rows
 from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.calibration import calibrated_gpus
+from attnsim.specs.constants import CONSTANTS
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
-from attnsim.specs.kernel import Kernel, MeasuredRows
+from attnsim.specs.kernel import Kernel
+
+OF_LAUNCHES = ("launch", "spread", "scan", "copy", "apart", "combine")
+"""Constants of how a framework and the host launch kernels, rather than of what a kernel does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Borrowed:
-    """Constants of a kernel on a GPU that come from elsewhere: the vector, and the kernel and GPU they were fitted for.
+    """Constants of a kernel on a GPU that come from elsewhere, and the GPUs that the kernel was calibrated on.
 
-    Without any calibration elsewhere both names are empty and the vector is that of the defaults.
+    defaults: how much of a constant is its default, from 0 to 1.
     """
 
     values: Floats
-    kernel: str
-    gpu: str
+    gpus: tuple[str, ...]
+    defaults: float
 
 
 def borrow(kernel: Kernel, gpu: GpuTile) -> Borrowed:
     """Constants of a kernel on a GPU as if nothing had been fitted there."""
-    own = choose_constants(kernel, gpu, without=(gpu.name,))
-    if own.calibration is not None:
-        return Borrowed(values=own.values, kernel=kernel.name, gpu=own.calibration.hardware)
-    alike = most_alike(kernel, gpu)
-    if alike is None:
-        return Borrowed(values=default_values(kernel), kernel="", gpu="")
-    chosen = choose_constants(alike, gpu, without=(gpu.name,))
-    assert chosen.calibration is not None
-    names = [name for name in chosen.calibration.constants if name in kernel.constants.fit]
-    shared = dict(zip(names, _named(chosen.values, names), strict=True))
-    values = with_constants(default_values(kernel), shared)
-    return Borrowed(values=values, kernel=alike.name, gpu=chosen.calibration.hardware)
-
-
-def _named(values: Floats, names: list[str]) -> list[float]:
-    from attnsim.specs.constants import CONSTANTS
-
-    order = list(CONSTANTS)
-    return [float(values[order.index(name)]) for name in names]
-
-
-def most_alike(kernel: Kernel, gpu: GpuTile) -> Kernel | None:
-    """The kernel of the same phase, calibrated elsewhere, that shares most.
-
-    In this order: data types, class of tensor instructions, framework, nearness of the architecture, constants.
-    """
-    found = [other for other in gpu_kernels().values() if _comparable(kernel, other, gpu.name)]
-    return min(found, key=lambda other: (*_difference(kernel, other, gpu), other.name), default=None)
-
-
-def _comparable(kernel: Kernel, other: Kernel, gpu: str) -> bool:
-    phases = {rows.phase for rows in kernel.measured} & {rows.phase for rows in other.measured}
-    return other.name != kernel.name and bool(_elsewhere(other, gpu)) and bool(phases)
+    elsewhere = _elsewhere(kernel, gpu.name)
+    alike = [other for other in elsewhere if other.architecture == gpu.architecture]
+    defaults = _with_launches(kernel, gpu)
+    if not elsewhere:
+        return Borrowed(values=defaults, gpus=(), defaults=1.0)
+    sources = tuple(other.name for other in alike or elsewhere)
+    found = {name: _median(kernel, gpu, sources, name) for name in kernel.constants.fit}
+    values = with_constants(defaults, found)
+    if alike:
+        return Borrowed(values=values, gpus=sources, defaults=0.0)
+    return Borrowed(values=_halfway(values, defaults), gpus=sources, defaults=0.5)
 
 
 def _elsewhere(kernel: Kernel, gpu: str) -> list[GpuTile]:
@@ -81,28 +63,40 @@ def _elsewhere(kernel: Kernel, gpu: str) -> list[GpuTile]:
     return [device for device in found if isinstance(device, GpuTile)]
 
 
-def _difference(kernel: Kernel, other: Kernel, gpu: GpuTile) -> tuple[bool, bool, bool, int, int]:
-    pairs = [(mine, theirs) for mine in kernel.measured for theirs in other.measured]
-    types = any(_types(mine) == _types(theirs) for mine, theirs in pairs)
-    framework = any(mine.framework == theirs.framework for mine, theirs in pairs)
-    source = min(_elsewhere(other, gpu.name), key=lambda device: (_far(device, gpu), device.name))
-    instructions = _instructions(kernel, gpu) == _instructions(other, source)
-    shared = len(set(kernel.constants.fit) & set(other.constants.fit))
-    return not types, not instructions, not framework, _far(source, gpu), -shared
+def _median(kernel: Kernel, gpu: GpuTile, sources: Sequence[str], name: str) -> float:
+    """Median over GPUs of a constant of a kernel, brought to this GPU's clock; of two, the geometric mean."""
+    order = list(CONSTANTS).index(name)
+    every = calibrated_gpus(kernel.constants.of or kernel.name)
+    found = [
+        choose_constants(kernel, gpu, without=tuple(other for other in every if other != source)).values[order]
+        for source in sources
+    ]
+    return float(np.exp(np.median(np.log(np.maximum(found, CONSTANTS[name].low)))))
 
 
-def _instructions(kernel: Kernel, gpu: GpuTile) -> str | None:
-    """Class of the tensor instructions of a kernel on a GPU."""
-    return kernel.attention.instructions.get(gpu.architecture) if kernel.attention is not None else None
+def _with_launches(kernel: Kernel, gpu: GpuTile) -> Floats:
+    """Defaults of a kernel, with the constants of launches that the framework's other kernels have on other GPUs."""
+    found: dict[str, float] = {}
+    for name in OF_LAUNCHES:
+        known = list(_of_framework(kernel, gpu, name)) if name in kernel.constants.fit else []
+        if known:
+            found[name] = float(np.exp(np.median(np.log(known))))
+    return with_constants(default_values(kernel), found)
 
 
-def _far(one: GpuTile, other: GpuTile) -> int:
-    """Distance of two architectures, as the rule for GPUs without a calibration takes it."""
-    return abs(int(one.architecture.removeprefix("sm")) - int(other.architecture.removeprefix("sm")))
+def _of_framework(kernel: Kernel, gpu: GpuTile, name: str) -> Iterator[float]:
+    """A constant of every kernel of the same framework and phase on every other GPU."""
+    cells = {(rows.framework, rows.phase) for rows in kernel.measured}
+    for other in gpu_kernels().values():
+        if name in other.constants.fit and cells & {(rows.framework, rows.phase) for rows in other.measured}:
+            yield from (_median(other, gpu, (device.name,), name) for device in _elsewhere(other, gpu.name))
 
 
-def _types(rows: MeasuredRows) -> tuple[str, str]:
-    return rows.attn_dtype, rows.kv_cache_dtype
+def _halfway(values: Floats, defaults: Floats) -> Floats:
+    """Geometric means, or the values where a default is zero."""
+    with np.errstate(divide="ignore"):
+        means = np.exp((np.log(values) + np.log(defaults)) / 2)
+    return np.asarray(np.where((values > 0) & (defaults > 0), means, values))
 
 
 def transferred_rows(rows: pl.DataFrame, gpu: str) -> tuple[pl.DataFrame, dict[str, Borrowed]]:

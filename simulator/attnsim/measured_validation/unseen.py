@@ -77,8 +77,8 @@ def _source(gpu: str, name: str, borrowed: Borrowed, rows: pl.DataFrame) -> Line
     return {
         "gpu": gpu,
         "kernel": name,
-        "from_kernel": borrowed.kernel,
-        "from_gpu": borrowed.gpu,
+        "from": ", ".join(borrowed.gpus),
+        "defaults": borrowed.defaults,
         **_numbers(scores),
         "fitted_mape": own.held_out.mape if own is not None else None,
     }
