@@ -70,6 +70,11 @@ def find_package(*, any_version: bool = False) -> MeasuredPackage:
     return package
 
 
+def is_installed() -> bool:
+    """Whether there is a package of timings, of whatever version."""
+    return importlib.util.find_spec(MODULE) is not None
+
+
 def _version() -> str:
     try:
         return importlib.metadata.version(DISTRIBUTION)

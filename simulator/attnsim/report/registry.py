@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from attnsim.report import fusemax
+from attnsim.report import fusemax, gpu_measured
 from attnsim.report.tables import Tables
 from attnsim.validate import Track
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report. `collect` simulates; `page` (markdown) and `figures` (svg by name) only show what was collected."""
+    """A report. `collect` simulates; `page` (markdown) and `figures` (svg by name) only show what was collected.
+
+    needs_timings: `collect` needs the optional package of measured timings.
+    """
 
     name: str
     title: str
@@ -20,6 +23,7 @@ class Report:
     collect: Callable[[Track], Tables]
     page: Callable[[Tables], str]
     figures: Callable[[Tables], Mapping[str, str]]
+    needs_timings: bool = False
 
 
 _ALL = (
@@ -30,6 +34,15 @@ _ALL = (
         collect=fusemax.collect,
         page=fusemax.page,
         figures=fusemax.figures,
+    ),
+    Report(
+        name="gpu_measured",
+        title="Measured kernel timings on GPUs",
+        says="predicted and measured times of attention kernels on six GPUs, on rows that no constant was fitted on",
+        collect=gpu_measured.collect,
+        page=gpu_measured.page,
+        figures=gpu_measured.figures,
+        needs_timings=True,
     ),
 )
 REPORTS: dict[str, Report] = {report.name: report for report in _ALL}

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from attnsim.cli import main
+from attnsim.measured import package
+from attnsim.report import write
 from attnsim.report.fusemax.summary import summary
 from attnsim.report.registry import REPORTS
 from attnsim.report.tables import loads
@@ -43,11 +45,24 @@ def test_no_claim_of_a_committed_report_fails(name: str) -> None:
 
 
 def test_redrawing_writes_what_is_committed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "fusemax.json").write_bytes((COMMITTED / "fusemax.json").read_bytes())
-    assert main(["report", "fusemax", "--redraw", "--out", str(tmp_path)]) == 0
+    for name in NAMES:
+        (tmp_path / f"{name}.json").write_bytes((COMMITTED / f"{name}.json").read_bytes())
+    assert main(["report", "--redraw", "--out", str(tmp_path)]) == 0
     written = [Path(line).relative_to(tmp_path) for line in capsys.readouterr().out.splitlines()]
     assert Path("fusemax.md") in written
     assert [str(p) for p in written if (tmp_path / p).read_bytes() != (COMMITTED / p).read_bytes()] == []
+
+
+def test_without_the_timings_only_a_report_that_is_named_needs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(package, "MODULE", "no_such_package_of_timings")
+    monkeypatch.setattr(write, "REPORTS", {"gpu_measured": REPORTS["gpu_measured"]})
+    (tmp_path / "gpu_measured.json").write_bytes((COMMITTED / "gpu_measured.json").read_bytes())
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "gpu_measured.md").read_bytes() == (COMMITTED / "gpu_measured.md").read_bytes()
+    assert main(["report", "gpu_measured", "--out", str(tmp_path)]) == 2
+    assert "pip install 'attnsim[measured]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

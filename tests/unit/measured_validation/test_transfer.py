@@ -1,0 +1,68 @@
+"""Transfer: no constant of a GPU reaches its own prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from attnsim.calibrate.choose import Target, pairs
+from attnsim.families.gpu_tile.constants import choose_constants, default_values
+from attnsim.measured.rows import GPUS
+from attnsim.measured_validation.transfer import OF_LAUNCHES, borrow, three_constants_elsewhere, transferred_rows
+from attnsim.specs.constants import CONSTANTS
+
+
+def is_fused(target: Target) -> bool:
+    return target.kernel.attention is not None
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_constants_are_never_those_of_the_gpu_itself(gpu: str) -> None:
+    found = {target.kernel.name: borrow(target.kernel, target.gpu) for target in pairs(gpus=(gpu,)) if is_fused(target)}
+    assert found
+    assert [name for name, one in found.items() if gpu in one.gpus] == []
+
+
+def test_another_gpu_of_the_architecture_gives_its_constants_as_they_are() -> None:
+    (target,), (source,) = (pairs(("vllm_fa3_prefill",), (gpu,)) for gpu in ("h100_sxm", "h200_sxm"))
+    found = borrow(target.kernel, target.gpu)
+    assert (found.gpus, found.defaults) == (("h200_sxm",), 0.0)
+    assert found.values == pytest.approx(choose_constants(source.kernel, source.gpu).values)
+
+
+def test_other_architectures_are_taken_half() -> None:
+    (target,) = pairs(("vllm_fa2_prefill",), ("a100_sxm",))
+    found = borrow(target.kernel, target.gpu)
+    row, default = list(CONSTANTS).index("row"), CONSTANTS["row"].default
+    elsewhere = [
+        choose_constants(target.kernel, one.gpu).values[row]
+        for one in pairs(("vllm_fa2_prefill",), ("l40s", "rtx_pro_6000_server"))
+    ]
+    assert found.values[row] == pytest.approx(np.sqrt(np.sqrt(np.prod(elsewhere)) * default))
+
+
+def test_a_kernel_of_one_gpu_has_defaults_but_for_its_framework_s_launches() -> None:
+    (target,) = pairs(("vllm_trtllm_gen_prefill",), ("b200_sxm",))
+    found, defaults = borrow(target.kernel, target.gpu), default_values(target.kernel)
+    changed = {name for name, mine, plain in zip(CONSTANTS, found.values, defaults, strict=True) if mine != plain}
+    assert (found.gpus, found.defaults) == ((), 1.0)
+    assert changed <= set(OF_LAUNCHES)
+    assert "launch" in changed
+
+
+def test_rows_are_predicted_with_the_borrowed_constants(make_rows) -> None:
+    rows = make_rows(isl=[1024, 8192])
+    made, borrowed = transferred_rows(rows, "h100_sxm")
+    (target,) = pairs(("vllm_fa3_prefill",), ("h100_sxm",))
+    own = choose_constants(target.kernel, target.gpu).values
+    assert not np.array_equal(borrowed["vllm_fa3_prefill"].values, own)
+    assert (made["predicted_ms"] != rows["latency_ms"]).all()
+
+
+def test_three_constants_of_a_gpu_do_not_come_from_its_own_rows(make_rows) -> None:
+    asked, other = make_rows(isl=[1024, 2048]), make_rows(isl=[512, 1024, 4096, 8192], gpu="h200_sxm")
+    spoiled = asked.with_columns(latency_ms=pl.col("latency_ms") * 50)
+    answers = [three_constants_elsewhere(asked, pl.concat([own, other])) for own in (asked, spoiled)]
+    assert answers[0]["three_constants_ms"].to_list() == answers[1]["three_constants_ms"].to_list()
+    assert answers[0]["three_constants_ms"].is_not_nan().all()
