@@ -96,7 +96,7 @@ def rows_of(rows: pl.DataFrame, kernel: Kernel, gpu: str) -> pl.DataFrame:
 def fit_constants(kernel: Kernel, gpu: GpuTile, rows: pl.DataFrame, start: Floats | None = None) -> Fit:
     """Fit the constants that a kernel names on the given rows, within the bounds of the table of constants."""
     names = kernel.constants.fit
-    plain = rows.filter(~chunked())
+    plain = rows.filter(pl.Series(~chunked(rows)))
     bound = bind_problems(problems_of(plain), kernel, gpu, work_of(kernel))
     fits = bound.chosen >= 0
     columns, numbers = bound.columns[fits], gpu_numbers(gpu)

@@ -23,7 +23,7 @@ CHUNK = 8192
 
 def run_rows(rows: pl.DataFrame, kernel: Kernel, gpu: GpuTile, values: Floats) -> tuple[Floats, Floats]:
     """(seconds of each row, seconds by part of each); nan where no tile of the kernel takes the row."""
-    pieces = rows.select(chunked()).to_series().to_numpy()
+    pieces = chunked(rows)
     seconds, parts = np.full(rows.height, np.nan), np.zeros((rows.height, len(PARTS)))
     seconds[~pieces], parts[~pieces] = _plain(rows.filter(pl.Series(~pieces)), kernel, gpu, values)
     if pieces.any():
@@ -31,10 +31,13 @@ def run_rows(rows: pl.DataFrame, kernel: Kernel, gpu: GpuTile, values: Floats) -
     return seconds, parts
 
 
-def chunked() -> pl.Expr:
-    """True for rows whose sequence falls into chunks."""
+def chunked(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """True for rows whose sequence falls into chunks; none do where nothing says what timed them."""
+    if not {"framework", "kernel_source"} <= set(rows.columns):
+        return np.zeros(rows.height, np.bool_)
     fa3 = (pl.col("framework") == "sglang") & (pl.col("kernel_source") == "fa3") & (pl.col("phase") == "context")
-    return (fa3 & (pl.col("window_size") == CHUNK) & (pl.col("isl") > CHUNK)).fill_null(False)
+    long = (pl.col("window_size") == CHUNK) & (pl.col("isl") > CHUNK)
+    return rows.select((fa3 & long).fill_null(False)).to_series().to_numpy()
 
 
 def _plain(rows: pl.DataFrame, kernel: Kernel, gpu: GpuTile, values: Floats) -> tuple[Floats, Floats]:
