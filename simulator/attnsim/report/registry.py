@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from attnsim.report import fusemax, gpu_measured
+from attnsim.report import fusemax, gpu_measured, gpu_published
 from attnsim.report.tables import Tables
 from attnsim.validate import Track
 
@@ -43,6 +43,14 @@ _ALL = (
         page=gpu_measured.page,
         figures=gpu_measured.figures,
         needs_timings=True,
+    ),
+    Report(
+        name="gpu_published",
+        title="Published GPU kernels",
+        says="throughputs, times and ratios that papers print of attention kernels, beside ours",
+        collect=gpu_published.collect,
+        page=gpu_published.page,
+        figures=gpu_published.figures,
     ),
 )
 REPORTS: dict[str, Report] = {report.name: report for report in _ALL}
