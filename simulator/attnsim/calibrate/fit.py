@@ -34,6 +34,8 @@ from attnsim.specs.kernel import Kernel
 from attnsim.specs.ranges import bounds
 
 ROWS_PER_STRATUM = 120
+LEAST_ROWS = 600
+"""Rows that a fit uses at least where a kernel was timed at few head dimensions and windows."""
 _STRATA = ("head_dim", "window_size")
 _MS_PER_S = 1e3
 _HELD_OUT_ROWS = 4000
@@ -61,7 +63,8 @@ def calibrate(
                 remedy="name a GPU that `measured` of the kernel and the package both have",
             )
         )
-    chosen = sample(known, rows_per_stratum, _STRATA)
+    strata = known.select(_STRATA).n_unique()
+    chosen = sample(known, max(rows_per_stratum, LEAST_ROWS // strata), _STRATA)
     fit = fit_constants(kernel, gpu, chosen)
     tick = _tick(kernel, gpu, known, fit.values)
     held_out = sample(rows_of(dataset.parts.held_out, kernel, gpu.name), _HELD_OUT_ROWS, ())
