@@ -13,7 +13,11 @@ from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.kernel import Kernel
 
-FUSED = [name for name, kernel in gpu_kernels().items() if kernel.attention is not None]
+FUSED = [
+    name
+    for name, kernel in gpu_kernels().items()
+    if kernel.attention is not None and "flash_attention" in (kernel.target.cascade, *kernel.target.also)
+]
 HOSTS = ("h100_sxm", "a100_sxm", "l40s", "b200_sxm", "rtx4090")
 # batch, query heads, key heads, queries, keys, window: prefill with a ragged end, decode, and a window.
 SHAPES = {
