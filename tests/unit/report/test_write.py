@@ -16,6 +16,8 @@ from attnsim.report.write import INDEX, default_folder, index, render
 
 COMMITTED = default_folder()
 NAMES = sorted(REPORTS)
+KNOWN_TO_MISS = {"gpu_published"}
+"""Reports with claims that miss: tests/fidelity/test_published_kernels.py says which."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,9 +41,10 @@ def test_the_index_leads_to_every_report() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_claim_of_a_committed_report_fails(name: str) -> None:
+def test_no_claim_of_a_committed_report_fails_but_known_misses(name: str) -> None:
     tables = loads((COMMITTED / f"{name}.json").read_text(encoding="utf-8"))
-    assert [claim["claim"] for claim in tables.get("claims", ()) if not claim["holds"]] == []
+    fails = [claim["claim"] for claim in tables.get("claims", ()) if not claim["holds"]]
+    assert bool(fails) == (name in KNOWN_TO_MISS), fails
 
 
 def test_redrawing_writes_what_is_committed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
