@@ -7,11 +7,11 @@ import pytest
 
 from attnsim.pipeline import Request, Run, simulate
 from attnsim.predict import predict_rows
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.calibration import calibrated_gpus
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.kernel import Kernel
+from attnsim.specs.mapping import gpu_kernels
 
 FUSED = [
     name

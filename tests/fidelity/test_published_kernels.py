@@ -31,7 +31,7 @@ MISSES = {
         "flash-3-fp8: H100_hd128 full",
         "flash-3-fp8: H100_hd128 causal",
     },
-    "lean_attention": {"most-over-flash-2", "range-over-flash-2"},
+    "lean_attention": {"most-over-flash-2"},
     "flash_sigmoid": {"time-saved", "figure: full"},
 }
 

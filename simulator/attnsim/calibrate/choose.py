@@ -9,12 +9,12 @@ from attnsim.calibrate.fit import rows_of
 from attnsim.errors import UnknownNameError
 from attnsim.measured.dataset import Dataset
 from attnsim.measured.rows import GPUS
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.calibration import FOLDER
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.library import data_root, unknown_name
+from attnsim.specs.mapping import gpu_kernels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

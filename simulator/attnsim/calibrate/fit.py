@@ -19,7 +19,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.families.gpu_tile.attention import gpu_numbers, require_types
 from attnsim.families.gpu_tile.bulk import run_bulk
 from attnsim.families.gpu_tile.columns import CONSTANT, Floats
-from attnsim.families.gpu_tile.constants import default_values
+from attnsim.families.gpu_tile.constant_vector import default_values
 from attnsim.families.gpu_tile.problems import bind_problems
 from attnsim.measured.dataset import Dataset
 from attnsim.measured.noise import tick as tick_of

@@ -8,7 +8,7 @@ import polars as pl
 
 from attnsim.calibrate.search import search
 from attnsim.families.gpu_tile.columns import CONSTANT
-from attnsim.families.gpu_tile.constants import default_values
+from attnsim.families.gpu_tile.constant_vector import default_values
 from attnsim.measured.dataset import Dataset
 from attnsim.measured.scores import score
 from attnsim.measured.split import sample

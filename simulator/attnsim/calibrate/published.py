@@ -22,7 +22,6 @@ from attnsim.families.gpu_tile.attention import require_types, visible_pairs
 from attnsim.families.gpu_tile.constants import shared_values
 from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, attention_ranks, attention_shape
 from attnsim.pipeline import Request, require_mapping_fits, simulate
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.calibration import Calibration
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.claims import RunRequest, load_claims
@@ -30,6 +29,7 @@ from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.library import shipped_files
+from attnsim.specs.mapping import gpu_kernels
 from attnsim.workload import cascade_step
 
 _MS_PER_S = 1e3

@@ -74,8 +74,8 @@ def _requests(
 ) -> Iterator[Request]:
     """A request for each kernel: those named, or those calibrated on the GPU for this phase."""
     from attnsim.pipeline import Request
-    from attnsim.predict.kernels import gpu_kernels
     from attnsim.specs.calibration import calibrated_gpus
+    from attnsim.specs.mapping import gpu_kernels
 
     calibrated = [
         name

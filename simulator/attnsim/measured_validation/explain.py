@@ -17,10 +17,10 @@ from attnsim.families.gpu_tile.constants import choose_constants
 from attnsim.families.gpu_tile.problems import bind_problems
 from attnsim.measured_validation.judge import OURS
 from attnsim.predict.columns import normalized
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.predict.run import problems_of, work_of
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
+from attnsim.specs.mapping import gpu_kernels
 
 _US_PER_S = 1e6
 _KERNEL = ("gpu", "kernel_name")

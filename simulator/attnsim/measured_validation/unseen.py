@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from attnsim.families.gpu_tile.constants import choose_constants
+from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.measured.dataset import attention_dataset
 from attnsim.measured.noise import reported_apart
 from attnsim.measured.package import MeasuredPackage
@@ -20,11 +20,11 @@ from attnsim.measured.scores import Scores, score
 from attnsim.measured.split import sample
 from attnsim.measured_validation.judge import OURS, PREDICTORS
 from attnsim.measured_validation.targets import GPUS, scores_of
-from attnsim.measured_validation.transfer import Borrowed, answered, three_constants_elsewhere, transferred_rows
+from attnsim.measured_validation.transfer import answered, three_constants_elsewhere, transferred_rows
 from attnsim.measured_validation.withheld import FRAMEWORKS, GPU, SLICES, withheld_rows
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
+from attnsim.specs.mapping import gpu_kernels
 
 TRANSFER_MAPE = 0.15
 SLICE_MEDIAN = 0.10
@@ -66,18 +66,18 @@ def _transfer(gpu: str, rows: pl.DataFrame) -> list[Line]:
     return lines
 
 
-def _source(gpu: str, name: str, borrowed: Borrowed, rows: pl.DataFrame) -> Line:
+def _source(gpu: str, name: str, borrowed: Chosen, rows: pl.DataFrame) -> Line:
     """Where a kernel's constants came from, the error with them, and with its own where it has any."""
     kernel, device = gpu_kernels()[name], load_hardware(gpu)
     assert isinstance(device, GpuTile)
     chosen = choose_constants(kernel, device)
-    own = chosen.calibration if not chosen.transferred else None
+    own = chosen.calibration
     taken = rows.filter(pl.col("kernel_name") == name)
     scores = score(taken["latency_ms"].to_numpy(), taken[OURS].to_numpy())
     return {
         "gpu": gpu,
         "kernel": name,
-        "from": ", ".join(borrowed.gpus),
+        "from": ", ".join(borrowed.sources),
         "defaults": borrowed.defaults,
         **_numbers(scores),
         "fitted_mape": own.held_out.mape if own is not None else None,

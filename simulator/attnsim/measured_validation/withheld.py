@@ -10,14 +10,14 @@ import polars as pl
 
 from attnsim.calibrate.fit import fit_constants, rows_of
 from attnsim.families.gpu_tile.columns import Floats
-from attnsim.families.gpu_tile.constants import default_values
+from attnsim.families.gpu_tile.constant_vector import default_values
 from attnsim.measured.dataset import Dataset, with_anchors
 from attnsim.measured.slices import inside, withhold
 from attnsim.measured.split import sample
 from attnsim.predict import predict_rows
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
+from attnsim.specs.mapping import gpu_kernels
 
 SLICES = ("decode_batch_64", "decode_kv_8k", "decode_head_dim_128", "prefill_head_dim_128", "prefill_length_8k")
 GPU = "h100_sxm"

@@ -8,25 +8,11 @@ from functools import cache
 import polars as pl
 
 from attnsim.specs.kernel import Kernel, MeasuredRows
-from attnsim.specs.library import shipped_files
-from attnsim.specs.mapping import load_mapping
+from attnsim.specs.mapping import gpu_kernels
 from attnsim.specs.ranges import bounds
 
 Key = tuple[str, str, str, str, str]
 """framework, kernel_source, phase, attn_dtype, kv_cache_dtype of a row."""
-
-
-@cache
-def gpu_kernels() -> dict[str, Kernel]:
-    """All shipped kernels of GPUs by name."""
-    found = {
-        name: load_mapping(name) for name, path in shipped_files("mapping").items() if _is_kernel(path.parent.name)
-    }
-    return {name: kernel for name, kernel in found.items() if isinstance(kernel, Kernel)}
-
-
-def _is_kernel(folder: str) -> bool:
-    return folder == "gpu_tile"
 
 
 @cache

@@ -19,11 +19,12 @@ from attnsim.families.gpu_tile.bulk import PARTS
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.predict.columns import normalized
-from attnsim.predict.kernels import blocks_of, gpu_kernels, kernel_of
+from attnsim.predict.kernels import blocks_of, kernel_of
 from attnsim.predict.run import run_rows
 from attnsim.specs.calibration import Tick
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_hardware
+from attnsim.specs.mapping import gpu_kernels
 
 Strings = npt.NDArray[np.object_]
 _SHORT_S = 60e-6
@@ -135,16 +136,14 @@ def _tell(
     made.reason[at[~fits]] = "no tile of the kernel takes this head dimension on this GPU"
     made.ms[at[fits]] = as_timed(seconds[fits], _tick(chosen) if ticks else None) * _MS_PER_S
     made.bottleneck[at[fits]] = np.array(PARTS, object)[parts[fits].argmax(axis=1)] if fits.any() else []
-    if chosen.calibration is not None and not chosen.transferred:
+    if chosen.calibration is not None:
         made.expected_error[at[fits]] = chosen.calibration.held_out.mape
-    elif chosen.calibration is not None:
-        made.reason[at[fits]] = f"constants of {chosen.calibration.hardware}"
     else:
-        made.reason[at[fits]] = "not calibrated: default constants"
+        made.reason[at[fits]] = chosen.origin
 
 
 def _tick(chosen: Chosen) -> Tick | None:
-    return chosen.calibration.tick if chosen.calibration is not None and not chosen.transferred else None
+    return chosen.calibration.tick if chosen.calibration is not None else None
 
 
 def as_timed(seconds: npt.NDArray[np.float64], tick: Tick | None) -> npt.NDArray[np.float64]:

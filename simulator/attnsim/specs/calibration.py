@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -76,14 +75,3 @@ def calibration_path(gpu: str, kernel: str) -> Path:
 def calibrated_gpus(kernel: str) -> tuple[str, ...]:
     """GPUs with a shipped calibration of a kernel, in alphabetical order."""
     return tuple(sorted(path.parent.name for path in (data_root() / FOLDER).glob(f"*/{kernel}.yaml")))
-
-
-def nearest(gpu: str, architecture: str, known: Sequence[tuple[str, str]]) -> str | None:
-    """Out of (GPU, architecture) pairs the GPU whose constants to take: itself, one of its architecture, or of the next
-    older one, or any."""
-    names = [name for name, _ in known]
-    if gpu in names:
-        return gpu
-    number = int(architecture.removeprefix("sm"))
-    ranked = sorted(known, key=lambda pair: (abs(int(pair[1].removeprefix("sm")) - number), pair[0]))
-    return ranked[0][0] if ranked else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TypeAlias
 
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.kernel import Kernel, kernel_problems
-from attnsim.specs.library import find, suggest
+from attnsim.specs.library import find, shipped_files, suggest
 from attnsim.specs.load import read_node, validate_node
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.overrides import Override, apply_overrides
@@ -28,6 +29,14 @@ def load_mapping(name: str, overrides: Sequence[Override] = ()) -> Mapping:
 def mapping_problems(mapping: Mapping) -> list[Problem]:
     """Contradictions inside a mapping, before any cascade or hardware is looked at, by the rules of its family."""
     return kernel_problems(mapping) if isinstance(mapping, Kernel) else loop_nest_problems(mapping)
+
+
+@cache
+def gpu_kernels() -> dict[str, Kernel]:
+    """All shipped kernels of GPUs by name."""
+    files = shipped_files("mapping").items()
+    found = {name: load_mapping(name) for name, path in files if path.parent.name == "gpu_tile"}
+    return {name: kernel for name, kernel in found.items() if isinstance(kernel, Kernel)}
 
 
 def _family(root: Node) -> type[Mapping]:

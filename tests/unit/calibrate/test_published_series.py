@@ -6,7 +6,7 @@ import pytest
 
 from attnsim.calibrate.published import published_rows, published_targets
 from attnsim.errors import AttnSimError
-from attnsim.predict.kernels import gpu_kernels
+from attnsim.specs.mapping import gpu_kernels
 
 
 def test_a_kernel_takes_the_dataset_with_most_points_of_it() -> None:

@@ -7,10 +7,19 @@ import polars as pl
 import pytest
 
 from attnsim.calibrate.choose import Target, pairs
-from attnsim.families.gpu_tile.constants import choose_constants, default_values
+from attnsim.families.gpu_tile.borrow import OF_LAUNCHES
+from attnsim.families.gpu_tile.constant_vector import default_values
+from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.measured.rows import GPUS
-from attnsim.measured_validation.transfer import OF_LAUNCHES, borrow, three_constants_elsewhere, transferred_rows
+from attnsim.measured_validation.transfer import three_constants_elsewhere, transferred_rows
 from attnsim.specs.constants import CONSTANTS
+from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.hardware import load_hardware
+from attnsim.specs.kernel import Kernel
+
+
+def borrow(kernel: Kernel, gpu: GpuTile) -> Chosen:
+    return choose_constants(kernel, gpu, apart=True)
 
 
 def is_fused(target: Target) -> bool:
@@ -21,14 +30,24 @@ def is_fused(target: Target) -> bool:
 def test_constants_are_never_those_of_the_gpu_itself(gpu: str) -> None:
     found = {target.kernel.name: borrow(target.kernel, target.gpu) for target in pairs(gpus=(gpu,)) if is_fused(target)}
     assert found
-    assert [name for name, one in found.items() if gpu in one.gpus] == []
+    assert [name for name, one in found.items() if gpu in one.sources] == []
 
 
 def test_another_gpu_of_the_architecture_gives_its_constants_as_they_are() -> None:
     (target,), (source,) = (pairs(("vllm_fa3_prefill",), (gpu,)) for gpu in ("h100_sxm", "h200_sxm"))
     found = borrow(target.kernel, target.gpu)
-    assert (found.gpus, found.defaults) == (("h200_sxm",), 0.0)
+    assert (found.sources, found.defaults) == (("h200_sxm",), 0.0)
     assert found.values == pytest.approx(choose_constants(source.kernel, source.gpu).values)
+
+
+def test_a_gpu_without_calibrations_takes_what_the_transfer_is_judged_by() -> None:
+    h20 = load_hardware("h20")
+    assert isinstance(h20, GpuTile)
+    (target,) = pairs(("vllm_fa3_prefill",), ("h100_sxm",))
+    found = choose_constants(target.kernel, h20)
+    assert (found.calibration, found.sources) == (None, ("h100_sxm", "h200_sxm"))
+    assert found.origin == "constants of h100_sxm, h200_sxm"
+    assert np.array_equal(found.values, borrow(target.kernel, h20).values)
 
 
 def test_other_architectures_are_taken_half() -> None:
@@ -46,7 +65,7 @@ def test_a_kernel_of_one_gpu_has_defaults_but_for_its_framework_s_launches() -> 
     (target,) = pairs(("vllm_trtllm_gen_prefill",), ("b200_sxm",))
     found, defaults = borrow(target.kernel, target.gpu), default_values(target.kernel)
     changed = {name for name, mine, plain in zip(CONSTANTS, found.values, defaults, strict=True) if mine != plain}
-    assert (found.gpus, found.defaults) == ((), 1.0)
+    assert (found.sources, found.defaults) == ((), 1.0)
     assert changed <= set(OF_LAUNCHES)
     assert "launch" in changed
 

@@ -19,12 +19,12 @@ from attnsim.measured_validation.explain import worst_rows
 from attnsim.measured_validation.judge import OURS, Judged, judge
 from attnsim.measured_validation.targets import scores_of, verdicts
 from attnsim.measured_validation.unseen import FILE
-from attnsim.predict.kernels import gpu_kernels
 from attnsim.report.gpu_measured import cases
 from attnsim.report.gpu_measured.misses import misses
 from attnsim.report.tables import Cell, Row, Tables, loads, rounded
 from attnsim.specs.calibration import calibrated_gpus
 from attnsim.specs.library import data_root
+from attnsim.specs.mapping import gpu_kernels
 from attnsim.validate import Track
 
 SHARES = ("mape", "median_ape", "p90_ape", "within_10", "within_20", "spearman", "kendall")
