@@ -28,16 +28,13 @@ def normalized(rows: pl.DataFrame) -> pl.DataFrame:
     """The table with every column that predictions read; raises AttnSimError that lists what is wrong with it.
 
     Defaults: prefill where `isl` is above 1, else decode; no history; as many key heads as query heads; no window;
-    bf16; a cache of the type of the products; values as wide as keys, but 128 for SGLang's 192.
+    bf16; a cache of the type of the products; values as wide as keys, but 128 for SGLang's 192; the GPU's own kernel.
     """
     problems = [
         Problem(path=name, what="the table has no such column", remedy=suggest(name, tuple(rows.columns)))
         for name in REQUIRED
         if name not in rows.columns
     ]
-    if not ({"kernel", "kernel_source"} & set(rows.columns)):
-        remedy = "add `kernel` (a name of `attnsim list mapping`), or `framework` and `kernel_source`"
-        problems.append(Problem(path="kernel", what="nothing says which kernel runs", remedy=remedy))
     problems += [
         Problem(path=name, what=f"holds {rows.schema[name]}, not whole numbers", remedy="write whole numbers")
         for name in NUMBERS

@@ -19,7 +19,7 @@ from attnsim.families.gpu_tile.bulk import PARTS
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.predict.columns import normalized
-from attnsim.predict.kernels import blocks_of, kernel_of
+from attnsim.predict.kernels import blocks_of, default_kernel, kernel_of, no_kernel
 from attnsim.predict.run import run_rows
 from attnsim.specs.calibration import Tick
 from attnsim.specs.gpu_tile import GpuTile
@@ -67,7 +67,7 @@ def predict_rows(
         gpu, kernel = str(keys[0]), keys[1]
         at = group["_row"].to_numpy()
         if kernel is None:
-            made.reason[at] = "no kernel of this name, or for this framework, kernel_source, phase and types"
+            made.reason[at] = [no_kernel(*row) for row in group.select("gpu", "framework", "phase").rows()]
             continue
         _fill(made, at, group, gpu, str(kernel), constants or {}, ticks=ticks)
     return made
@@ -84,15 +84,23 @@ def _nothing(rows: int) -> Prediction:
 
 
 def _kernels_of(table: pl.DataFrame) -> list[str | None]:
-    """Kernel of each row: the column `kernel` if it is filled, else by what timed it."""
+    """Kernel of each row: the column `kernel` if it is filled, else by what timed it, else the GPU's default."""
     keys = ("framework", "kernel_source", "phase", "attn_dtype", "kv_cache_dtype")
     group = (table["num_heads"] / table["num_key_value_heads"]).to_list()
     blocks = table.select(blocks_of()).to_series().to_list()
     columns = [table[name].to_list() for name in (*keys, "gpu", "kernel")]
     return [
-        row[6] or kernel_of((row[0], row[1], row[2], row[3], row[4]), row[5], share, count)
+        row[6] or _named(row[:5], row[5], share, count)
         for row, share, count in zip(zip(*columns, strict=True), group, blocks, strict=True)
     ]
+
+
+def _named(key: tuple[str | None, ...], gpu: str, share: float, count: float) -> str | None:
+    """The kernel of a framework's row, or the GPU's default where nothing is said of framework and kernel."""
+    framework, source, phase, attn_dtype, kv_cache_dtype = key
+    if framework is None and source is None:
+        return default_kernel(gpu, str(phase), (str(attn_dtype), str(kv_cache_dtype)))
+    return kernel_of((str(framework), str(source), str(phase), str(attn_dtype), str(kv_cache_dtype)), gpu, share, count)
 
 
 def _fill(

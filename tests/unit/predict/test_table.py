@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -89,3 +90,31 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
             read_table(path)
     with pytest.raises(AttnSimError, match="cannot be read"):
         read_table(broken)
+
+
+UNSEEN = ("h20", "rtx4090", "a10g")
+SHAPE = {"batch_size": 2, "isl": 1024, "num_heads": 32, "num_key_value_heads": 8, "head_dim": 128}
+
+
+def test_a_gpu_that_was_not_measured_runs_the_kernels_of_its_architecture() -> None:
+    rows = pl.DataFrame([{**SHAPE, "gpu": gpu, "framework": "trtllm", "kernel_source": "torch_flow"} for gpu in UNSEEN])
+    made = predict_rows(rows)
+    assert list(made.kernel) == ["trtllm_fmha_prefill_sm90", "trtllm_fmha_sm8x_prefill", "trtllm_fmha_sm8x_prefill"]
+    assert (made.ms > 0).all()
+    assert np.isnan(made.expected_error).all()
+    assert list(made.reason)[:2] == ["constants of h100_sxm, h200_sxm", "constants of l40s"]
+
+
+def test_without_a_kernel_a_row_takes_the_one_that_run_takes() -> None:
+    gpus = ("h20", "rtx4090", "b200_sxm")
+    rows = pl.DataFrame([{**SHAPE, "gpu": gpu, "isl": isl} for gpu in gpus for isl in (1, 1024)])
+    known = [("vllm_fa3", "h20"), ("vllm_fa2", "rtx4090"), ("vllm_trtllm_gen", "b200_sxm")]
+    wanted = [f"{kernel}_{phase}" for kernel, _ in known for phase in ("decode", "prefill")]
+    assert list(predict_rows(rows).kernel) == wanted
+
+
+def test_a_row_without_a_kernel_says_which_there_are() -> None:
+    rows = pl.DataFrame([{**SHAPE, "gpu": gpu, "framework": "vllm", "kernel_source": "nope"} for gpu in ("h20", "h21")])
+    there, unknown = predict_rows(rows).reason
+    assert "vllm has on h20 in context: vllm_flash_attn_fa3 bf16/bf16" in there
+    assert unknown == "no GPU is called h21; see `attnsim list hardware`"
