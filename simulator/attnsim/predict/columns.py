@@ -46,7 +46,7 @@ def normalized(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _whole(column: pl.Series) -> bool:
-    if column.dtype.is_integer() or column.dtype == pl.Null:
+    if column.is_empty() or column.dtype.is_integer() or column.dtype == pl.Null:
         return True
     return bool(column.dtype.is_float() and (column.drop_nulls() % 1 == 0).all())
 

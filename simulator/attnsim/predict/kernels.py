@@ -76,7 +76,8 @@ def default_kernel(gpu: str, phase: str, types: tuple[str, str]) -> str | None:
         kernel = resolve(mapping, {"P": 1 if phase == "generation" else 2}, load_mapping)
     except AttnSimError:
         return None
-    assert isinstance(kernel, Kernel)
+    if not isinstance(kernel, Kernel):
+        return None
     known = {(rows.attn_dtype, rows.kv_cache_dtype) for rows in kernel.measured}
     return kernel.name if types in known else None
 
@@ -84,7 +85,7 @@ def default_kernel(gpu: str, phase: str, types: tuple[str, str]) -> str | None:
 @cache
 def no_kernel(gpu: str, framework: str | None, phase: str) -> str:
     """Why a row has no kernel, with the names that would have been understood."""
-    if gpu not in shipped_files("hardware"):
+    if _architecture(gpu) is None:
         return f"no GPU is called {gpu}; see `attnsim list hardware`"
     rows = [rows for kernel in gpu_kernels().values() for rows in kernel.measured if rows.phase == phase]
     here = [one for one in rows if not one.gpus or not stand_ins(gpu).isdisjoint(one.gpus)]

@@ -118,3 +118,13 @@ def test_a_row_without_a_kernel_says_which_there_are() -> None:
     there, unknown = predict_rows(rows).reason
     assert "vllm has on h20 in context: vllm_flash_attn_fa3 bf16/bf16" in there
     assert unknown == "no GPU is called h21; see `attnsim list hardware`"
+
+
+def test_an_array_has_no_default_kernel_of_gpus() -> None:
+    (reason,) = predict_rows(pl.DataFrame([{**SHAPE, "gpu": "fusemax_64"}])).reason
+    assert reason == "no GPU is called fusemax_64; see `attnsim list hardware`"
+
+
+def test_an_empty_table_gains_columns_only() -> None:
+    empty = pl.DataFrame(schema=dict.fromkeys(("gpu", "batch_size", "num_heads", "head_dim"), pl.String))
+    assert predict_rows(empty).ms.size == 0
