@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attnsim.engine.phases import ProgramPhase
+from attnsim.errors import MappingError
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting, Trust
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
+
+Own = TypeVar("Own", bound=MappingSpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +59,20 @@ class Family(Protocol):
 
     def default_mapping(self, step: Step, hardware: Hardware, /) -> MappingSpec:
         """A mapping for any cascade that the hardware can compute, when the user names none."""
+
+
+def own_mappings(mappings: Mapping[str, MappingSpec], own: type[Own], what: str, remedy: str) -> dict[str, Own]:
+    """The mappings of a family, by step; MappingError names those that are written for another one.
+
+    what: what the hardware is, as the message begins; remedy: what to name instead.
+    """
+    mine: dict[str, Own] = {step: mapping for step, mapping in mappings.items() if isinstance(mapping, own)}
+    strangers = [mapping for step, mapping in mappings.items() if step not in mine]
+    if strangers:
+        raise MappingError(
+            *(
+                problem_at(other, "family", f"{what}, and this mapping is written for {other.family}", remedy)
+                for other in strangers
+            )
+        )
+    return mine

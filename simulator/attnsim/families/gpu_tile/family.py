@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attnsim.engine.phases import ProgramPhase
-from attnsim.errors import MappingError
-from attnsim.families.base import Assumptions, Bound
+from attnsim.families.base import Assumptions, Bound, own_mappings
 from attnsim.families.gpu_tile.account import account
 from attnsim.families.gpu_tile.bind import LIBRARY, bind
 from attnsim.families.gpu_tile.constants import kernel_trust
@@ -19,7 +18,6 @@ from attnsim.specs.hardware import Hardware
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
-from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
 UNFUSED = "pytorch"
@@ -62,10 +60,5 @@ class GpuTileFamily:
 
 def _kernels(mappings: Mapping[str, MappingSpec], hardware: GpuTile) -> dict[str, Kernel]:
     """The mappings as kernels; MappingError names those that are written for another family."""
-    kernels = {step: mapping for step, mapping in mappings.items() if isinstance(mapping, Kernel)}
-    strangers = [mapping for step, mapping in mappings.items() if step not in kernels]
-    if strangers:
-        what = f"{hardware.name} is a GPU, and this mapping is written for {{}}"
-        remedy = "name a kernel of GPUs, or leave --mapping out"
-        raise MappingError(*(problem_at(m, "family", what.format(m.family), remedy) for m in strangers))
-    return kernels
+    remedy = "name a kernel of GPUs, or leave --mapping out"
+    return own_mappings(mappings, Kernel, f"{hardware.name} is a GPU", remedy)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attnsim.engine.phases import ProgramPhase
-from attnsim.errors import MappingError
-from attnsim.families.base import Assumptions, Bound
+from attnsim.families.base import Assumptions, Bound, own_mappings
 from attnsim.families.spatial_array.account import account
 from attnsim.families.spatial_array.auto import default_mapping
 from attnsim.families.spatial_array.bind import bind
@@ -19,7 +18,6 @@ from attnsim.specs.hardware import Hardware
 from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.spatial_array import SpatialArray
-from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
 
@@ -66,10 +64,5 @@ class SpatialArrayFamily:
 
 def _loop_nests(mappings: Mapping[str, MappingSpec], hardware: SpatialArray) -> dict[str, LoopNest]:
     """The mappings as loop nests; MappingError names those that are written for another family."""
-    nests = {step: mapping for step, mapping in mappings.items() if isinstance(mapping, LoopNest)}
-    strangers = [mapping for step, mapping in mappings.items() if step not in nests]
-    if strangers:
-        what = f"{hardware.name} is a spatial array, and this mapping is written for {{}}"
-        remedy = "name a mapping of spatial arrays, or leave --mapping out"
-        raise MappingError(*(problem_at(m, "family", what.format(m.family), remedy) for m in strangers))
-    return nests
+    remedy = "name a mapping of spatial arrays, or leave --mapping out"
+    return own_mappings(mappings, LoopNest, f"{hardware.name} is a spatial array", remedy)
