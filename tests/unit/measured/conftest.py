@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,7 @@ import pytest
 from attnsim.measured.package import MeasuredPackage
 
 Write = Callable[..., Path]
+Value = str | int | float
 
 
 def raw_rows(phase: str, **changes: object) -> pl.DataFrame:
@@ -60,28 +61,6 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture
-def row() -> Callable[..., dict[str, str | int | float]]:
-    """`row(isl=512, latency_ms=1.0)` is a row as it is loaded: prefill on an H100 under vLLM unless changed."""
-
-    def make(**changes: str | int | float) -> dict[str, str | int | float]:
-        plain: dict[str, str | int | float] = {
-            "gpu": "h100_sxm",
-            "framework": "vllm",
-            "version": "0.24.0",
-            "kernel_source": "vllm_flash_attn_fa3",
-            "phase": "context",
-            "batch_size": 4,
-            "isl": 1024,
-            "step": 0,
-            "num_heads": 32,
-            "num_key_value_heads": 8,
-            "head_dim": 128,
-            "window_size": 0,
-            "value_head_dim": 128,
-            "attn_dtype": "bf16",
-            "kv_cache_dtype": "bf16",
-            "latency_ms": 1.0,
-        }
-        return plain | changes
-
-    return make
+def row(plain_row: Mapping[str, Value]) -> Callable[..., dict[str, Value]]:
+    """`row(isl=512, latency_ms=1.0)` is `plain_row`, changed."""
+    return lambda **changes: {**plain_row, **changes}
