@@ -13,16 +13,12 @@ from attnsim.families.gpu_tile.splits import dynamic_splits, efficient_splits, i
         (8, 132, 4, 4),  # 8 x 4 = 32 of 132 slots: every further split fills the wave better
         (106, 132, 64, 1),  # 80 % of a wave is full enough
         (132, 132, 64, 1),
-        (1, 216, 1024, 108),  # eligible: counts that give a CTA fewer tiles; 1024 tiles in 10 each
+        # 128 splits of 8 tiles each fill most, 0.85 x 128 = 108.8; the next that give a CTA fewer tiles: 114 of 9 each.
+        (1, 216, 1024, 114),
     ],
 )
 def test_wave_efficiency(grid: int, room: int, tiles: int, expected: int) -> None:
-    found = efficient_splits(float(grid), float(room), float(tiles), 128.0, True)
-    waves = grid * found / room
-    best = max(grid * s / room / -(-grid * s // room) for s in range(1, min(128, room, tiles) + 1))
-    assert waves / -(-grid * found // room) >= 0.85 * best or found == 1
-    if expected in (1, 4):
-        assert found == expected
+    assert efficient_splits(float(grid), float(room), float(tiles), 128.0, True) == expected
 
 
 def test_dynamic_splits_share_the_tiles_of_a_batch_over_the_sms() -> None:
