@@ -23,7 +23,7 @@ def predict(
 
     table = read_table(rows)
     with waiting("predicting"):
-        made = predict_rows(table)
+        made = predict_rows(table, file=str(rows))
     answered = table.with_columns(*made.columns())
     if out is None:
         return Answer(text=table_text(answered))

@@ -22,27 +22,33 @@ DTYPES: Mapping[str, str] = {
     "e4m3": "fp8",
     "auto": "bf16",
 }
+KERNEL_DTYPES: Mapping[str, str] = {"fp16": "bf16"}
+"""Types whose rows take the kernel of another type: what has 16 bits takes the same time on these GPUs."""
 
 
-def normalized(rows: pl.DataFrame) -> pl.DataFrame:
+def normalized(rows: pl.DataFrame, file: str = "") -> pl.DataFrame:
     """The table with every column that predictions read; raises AttnSimError that lists what is wrong with it.
+
+    file: where the table comes from, for messages.
 
     Defaults: prefill where `isl` is above 1, else decode; no history; as many key heads as query heads; no window;
     bf16; a cache of the type of the products; values as wide as keys, but 128 for SGLang's 192; the GPU's own kernel.
     """
     problems = [
-        Problem(path=name, what="the table has no such column", remedy=suggest(name, tuple(rows.columns)))
+        Problem(file=file, path=name, what="the table has no such column", remedy=suggest(name, tuple(rows.columns)))
         for name in REQUIRED
         if name not in rows.columns
     ]
     problems += [
-        Problem(path=name, what=f"holds {rows.schema[name]}, not whole numbers", remedy="write whole numbers")
+        Problem(
+            file=file, path=name, what=f"holds {rows.schema[name]}, not whole numbers", remedy="write whole numbers"
+        )
         for name in NUMBERS
         if name in rows.columns and not _whole(rows[name])
     ]
     if problems:
         raise AttnSimError(*problems)
-    return _typed(_filled(rows))
+    return _typed(_filled(rows), file)
 
 
 def _whole(column: pl.Series) -> bool:
@@ -75,16 +81,16 @@ def _filled(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _typed(table: pl.DataFrame) -> pl.DataFrame:
+def _typed(table: pl.DataFrame, file: str) -> pl.DataFrame:
     """The table if its phases are known and no number is missing."""
     unknown = sorted(set(table["phase"].unique().to_list()) - {"context", "generation", "encoder"})
     problems = [
-        Problem(path="phase", what=f"{phase!r} is no phase", remedy="write context, generation or encoder")
+        Problem(file=file, path="phase", what=f"{phase!r} is no phase", remedy="write context, generation or encoder")
         for phase in unknown
     ]
     problems += [
-        Problem(path=name, what=f"{gaps} rows have no value", remedy="fill them in")
-        for name in (*REQUIRED, *NUMBERS)
+        Problem(file=file, path=name, what=f"{gaps} rows have no value", remedy="fill them in")
+        for name in dict.fromkeys((*REQUIRED, *NUMBERS))
         if (gaps := table[name].null_count())
     ]
     if problems:

@@ -18,7 +18,7 @@ from attnsim.families.gpu_tile.attention import require_types
 from attnsim.families.gpu_tile.bulk import PARTS
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
-from attnsim.predict.columns import normalized
+from attnsim.predict.columns import KERNEL_DTYPES, normalized
 from attnsim.predict.kernels import blocks_of, default_kernel, kernel_of, no_kernel
 from attnsim.predict.run import run_rows
 from attnsim.specs.calibration import Tick
@@ -53,14 +53,19 @@ class Prediction:
 
 
 def predict_rows(
-    rows: pl.DataFrame, constants: Mapping[tuple[str, str], Floats] | None = None, *, ticks: bool = True
+    rows: pl.DataFrame,
+    constants: Mapping[tuple[str, str], Floats] | None = None,
+    *,
+    ticks: bool = True,
+    file: str = "",
 ) -> Prediction:
     """Predict every row. constants: (kernel, gpu) -> vector to use instead of the shipped calibration.
 
-    ticks: short times as the measuring host saw them, in its steps. Raises AttnSimError for columns that are missing or
-    of a wrong type; a row that cannot be predicted says so in `reason`.
+    ticks: short times as the measuring host saw them, in its steps. file: where the rows come from, for messages.
+    Raises AttnSimError for columns that are missing or of a wrong type; a row that cannot be predicted says so in
+    `reason`.
     """
-    table = normalized(rows)
+    table = normalized(rows, file)
     made = _nothing(table.height)
     named = table.with_columns(pl.Series("_kernel", _kernels_of(table), dtype=pl.String), _row=pl.int_range(pl.len()))
     for keys, group in named.group_by(["gpu", "_kernel"], maintain_order=True):
@@ -85,6 +90,7 @@ def _nothing(rows: int) -> Prediction:
 
 def _kernels_of(table: pl.DataFrame) -> list[str | None]:
     """Kernel of each row: the column `kernel` if it is filled, else by what timed it, else the GPU's default."""
+    table = table.with_columns(pl.col("attn_dtype", "kv_cache_dtype").replace(KERNEL_DTYPES))
     keys = ("framework", "kernel_source", "phase", "attn_dtype", "kv_cache_dtype")
     group = (table["num_heads"] / table["num_key_value_heads"]).to_list()
     blocks = table.select(blocks_of()).to_series().to_list()

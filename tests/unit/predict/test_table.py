@@ -113,6 +113,20 @@ def test_without_a_kernel_a_row_takes_the_one_that_run_takes() -> None:
     assert list(predict_rows(rows).kernel) == wanted
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"attn_dtype": "float16"},
+        {"attn_dtype": "fp16", "kv_cache_dtype": "fp8", "framework": "trtllm", "kernel_source": "torch_flow"},
+    ],
+    ids=["the default kernel", "a framework's kernel"],
+)
+def test_rows_of_fp16_take_the_kernel_of_bf16(row: dict[str, str]) -> None:
+    rows = [{**SHAPE, "gpu": "h100_sxm", **row}, {**SHAPE, "gpu": "h100_sxm", **row, "attn_dtype": "bf16"}]
+    half, brain = predict_rows(pl.DataFrame(rows)).ms
+    assert half == brain > 0
+
+
 def test_a_row_without_a_kernel_says_which_there_are() -> None:
     rows = pl.DataFrame([{**SHAPE, "gpu": gpu, "framework": "vllm", "kernel_source": "nope"} for gpu in ("h20", "h21")])
     there, unknown = predict_rows(rows).reason
