@@ -8,8 +8,7 @@ import pytest
 from attnsim.pipeline import Request, Run, simulate
 from attnsim.predict import predict_rows
 from attnsim.specs.calibration import calibrated_gpus
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.mapping import gpu_kernels
 
@@ -31,13 +30,7 @@ def host_of(kernel: Kernel) -> str:
     """A GPU that the kernel runs on: one that it is calibrated on, if there is one."""
     assert kernel.attention is not None
     known = (*calibrated_gpus(kernel.name), *HOSTS)
-    return next(name for name in known if architecture_of(name) in kernel.attention.instructions)
-
-
-def architecture_of(gpu: str) -> str:
-    hardware = load_hardware(gpu)
-    assert isinstance(hardware, GpuTile)
-    return hardware.architecture
+    return next(name for name in known if load_gpu(name).architecture in kernel.attention.instructions)
 
 
 def request(kernel: Kernel, gpu: str, shape: tuple[int, ...], engine: str = "fast") -> Request:

@@ -11,7 +11,7 @@ from attnsim.measured.dataset import Dataset
 from attnsim.measured.rows import GPUS
 from attnsim.specs.calibration import FOLDER
 from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.library import data_root, unknown_name
 from attnsim.specs.mapping import gpu_kernels
@@ -35,7 +35,7 @@ def pairs(kernels: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> tuple[Ta
         if name not in GPUS:
             raise UnknownNameError(unknown_name("measured GPU", name, GPUS))
     return tuple(
-        Target(kernel=timed[kernel], gpu=_gpu(gpu))
+        Target(kernel=timed[kernel], gpu=load_gpu(gpu))
         for gpu in gpus or GPUS
         for kernel in kernels or timed
         if gpu in measured_gpus(timed[kernel])
@@ -51,17 +51,11 @@ def measured_gpus(kernel: Kernel) -> tuple[str, ...]:
     """GPUs on which measured rows may time a kernel: those that it names, or all whose instructions it has."""
     if kernel.gemm is not None:
         runs_on = {name for tiles in kernel.gemm.tiles for name in tiles.architectures}
-        return tuple(gpu for gpu in GPUS if _gpu(gpu).architecture in runs_on)
+        return tuple(gpu for gpu in GPUS if load_gpu(gpu).architecture in runs_on)
     named = [gpu for rows in kernel.measured for gpu in (rows.gpus or GPUS)]
     launch = kernel.attention
     runs = launch.instructions if launch is not None else {}
-    return tuple(gpu for gpu in dict.fromkeys(named) if gpu in GPUS and _gpu(gpu).architecture in runs)
-
-
-def _gpu(name: str) -> GpuTile:
-    gpu = load_hardware(name)
-    assert isinstance(gpu, GpuTile)
-    return gpu
+    return tuple(gpu for gpu in dict.fromkeys(named) if gpu in GPUS and load_gpu(gpu).architecture in runs)
 
 
 def shipped_folder() -> Path:

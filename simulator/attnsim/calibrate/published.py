@@ -25,8 +25,7 @@ from attnsim.pipeline import Request, require_mapping_fits, simulate
 from attnsim.specs.calibration import Calibration
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.claims import RunRequest, load_claims
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.library import shipped_files
 from attnsim.specs.mapping import gpu_kernels
@@ -56,18 +55,12 @@ def published_targets(kernels: tuple[str, ...] = (), gpus: tuple[str, ...] = ())
         raise AttnSimError(
             Problem(what="no published series times these kernels on these GPUs", remedy=f"take {known}")
         )
-    return tuple(Target(kernel=gpu_kernels()[kernel], gpu=_gpu(gpu)) for kernel, gpu in sorted(taken))
+    return tuple(Target(kernel=gpu_kernels()[kernel], gpu=load_gpu(gpu)) for kernel, gpu in sorted(taken))
 
 
 def _fits_its_own(kernel: str) -> bool:
     known = gpu_kernels().get(kernel)
     return known is not None and bool(known.constants.fit)
-
-
-def _gpu(name: str) -> GpuTile:
-    gpu = load_hardware(name)
-    assert isinstance(gpu, GpuTile)
-    return gpu
 
 
 def calibrate_published(target: Target) -> Calibration:

@@ -37,8 +37,9 @@ def roofline(
     from attnsim.errors import AttnSimError, Problem
     from attnsim.report.roofline import figure_svg
     from attnsim.results import json_text
+    from attnsim.specs.hardware import load_gpu
 
-    gpu = _gpu(hardware)
+    gpu = load_gpu(hardware)
     phases = (phase,) if phase is not None else tuple(PHASES)
     wanted = [name.strip() for name in kernel.split(",")] if kernel else None
     requests = [
@@ -55,18 +56,6 @@ def roofline(
         out.write_text(figure_svg(gpu, points), encoding="utf-8", newline="\n")
     text = json_text([_json(point) for point in points]) if json else _table(points)
     return Answer(text=text + "".join(f"{line}\n" for line in misfits) if not json else text)
-
-
-def _gpu(name: str) -> GpuTile:
-    from attnsim.errors import AttnSimError, Problem
-    from attnsim.specs.gpu_tile import GpuTile
-    from attnsim.specs.hardware import load_hardware
-
-    gpu = load_hardware(name)
-    if not isinstance(gpu, GpuTile):
-        what = f"{gpu.name} is no GPU, so its exp and L2 have no roof here"
-        raise AttnSimError(Problem(path="--hardware", what=what, remedy="name a GPU of `attnsim list hardware`"))
-    return gpu
 
 
 def _requests(

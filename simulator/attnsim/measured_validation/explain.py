@@ -18,8 +18,7 @@ from attnsim.families.gpu_tile.problems import bind_problems
 from attnsim.measured_validation.judge import OURS
 from attnsim.predict.columns import normalized
 from attnsim.predict.run import problems_of, work_of
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
 
 _US_PER_S = 1e6
@@ -53,8 +52,7 @@ def parts_us(rows: pl.DataFrame) -> list[dict[str, float]]:
     found: list[dict[str, float]] = [{} for _ in range(rows.height)]
     marked = rows.with_columns(_row=pl.int_range(pl.len()))
     for (gpu_name, name), group in marked.group_by(_KERNEL, maintain_order=True):
-        kernel, gpu = gpu_kernels()[str(name)], load_hardware(str(gpu_name))
-        assert isinstance(gpu, GpuTile)
+        kernel, gpu = gpu_kernels()[str(name)], load_gpu(str(gpu_name))
         bound = bind_problems(problems_of(normalized(group)), kernel, gpu, work_of(kernel))
         _, seconds = run_bulk(bound.columns, choose_constants(kernel, gpu).values, gpu_numbers(gpu))
         for place, of_row in zip(group["_row"].to_list(), seconds, strict=True):

@@ -15,15 +15,13 @@ from attnsim.measured.anchors import Cell, ThreeConstants, fit_three_constants, 
 from attnsim.measured.split import CELL
 from attnsim.measured_validation.judge import OURS
 from attnsim.predict import predict_rows
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
 
 
 def transferred_rows(rows: pl.DataFrame, gpu: str) -> tuple[pl.DataFrame, dict[str, Chosen]]:
     """Rows of a GPU with predictions from constants of other GPUs, and where each kernel's come from."""
-    device = load_hardware(gpu)
-    assert isinstance(device, GpuTile)
+    device = load_gpu(gpu)
     names = predict_rows(rows).kernel
     borrowed = {
         str(name): choose_constants(gpu_kernels()[str(name)], device, apart=True)

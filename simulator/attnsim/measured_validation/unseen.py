@@ -22,8 +22,7 @@ from attnsim.measured_validation.judge import OURS, PREDICTORS
 from attnsim.measured_validation.targets import GPUS, scores_of
 from attnsim.measured_validation.transfer import answered, three_constants_elsewhere, transferred_rows
 from attnsim.measured_validation.withheld import FRAMEWORKS, GPU, SLICES, withheld_rows
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
 
 TRANSFER_MAPE = 0.15
@@ -68,10 +67,7 @@ def _transfer(gpu: str, rows: pl.DataFrame) -> list[Line]:
 
 def _source(gpu: str, name: str, borrowed: Chosen, rows: pl.DataFrame) -> Line:
     """Where a kernel's constants came from, the error with them, and with its own where it has any."""
-    kernel, device = gpu_kernels()[name], load_hardware(gpu)
-    assert isinstance(device, GpuTile)
-    chosen = choose_constants(kernel, device)
-    own = chosen.calibration
+    own = choose_constants(gpu_kernels()[name], load_gpu(gpu)).calibration
     taken = rows.filter(pl.col("kernel_name") == name)
     scores = score(taken["latency_ms"].to_numpy(), taken[OURS].to_numpy())
     return {

@@ -15,8 +15,7 @@ from attnsim.measured.dataset import Dataset, with_anchors
 from attnsim.measured.slices import inside, withhold
 from attnsim.measured.split import sample
 from attnsim.predict import predict_rows
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
 
 SLICES = ("decode_batch_64", "decode_kv_8k", "decode_head_dim_128", "prefill_head_dim_128", "prefill_length_8k")
@@ -44,9 +43,8 @@ def withheld_rows(dataset: Dataset, name: str, *, per_cell: int, per_stratum: in
 
 def refitted(name: str, gpu: str, calibration: pl.DataFrame, per_stratum: int) -> Floats:
     """Constants of a kernel from calibration rows outside the slice, begun from the defaults; these if none is."""
-    kernel, device = gpu_kernels()[name], load_hardware(gpu)
-    assert isinstance(device, GpuTile)
+    kernel = gpu_kernels()[name]
     known = rows_of(calibration, kernel, gpu)
     if known.is_empty():
         return default_values(kernel)
-    return fit_constants(kernel, device, sample(known, per_stratum, STRATA)).values
+    return fit_constants(kernel, load_gpu(gpu), sample(known, per_stratum, STRATA)).values

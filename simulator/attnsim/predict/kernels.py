@@ -9,8 +9,7 @@ import polars as pl
 
 from attnsim.errors import AttnSimError
 from attnsim.mapping.choose import resolve
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel, MeasuredRows
 from attnsim.specs.library import shipped_files
 from attnsim.specs.mapping import gpu_kernels, load_mapping
@@ -54,10 +53,9 @@ def stand_ins(gpu: str) -> frozenset[str]:
 def _architecture(gpu: str) -> int | None:
     """Number of a GPU's architecture, 90 of `sm90`; None if it is no GPU."""
     try:
-        device = load_hardware(gpu)
+        return int(load_gpu(gpu).architecture.removeprefix("sm"))
     except AttnSimError:
         return None
-    return int(device.architecture.removeprefix("sm")) if isinstance(device, GpuTile) else None
 
 
 def kernel_of(key: Key, gpu: str, group: float, blocks: float = 1.0) -> str | None:
@@ -72,7 +70,7 @@ def kernel_of(key: Key, gpu: str, group: float, blocks: float = 1.0) -> str | No
 def default_kernel(gpu: str, phase: str, types: tuple[str, str]) -> str | None:
     """The kernel that `run` takes on a GPU for a phase, if it has these types of products and cache; else None."""
     try:
-        mapping = load_mapping(load_hardware(gpu).default_mapping or "")
+        mapping = load_mapping(load_gpu(gpu).default_mapping or "")
         kernel = resolve(mapping, {"P": 1 if phase == "generation" else 2}, load_mapping)
     except AttnSimError:
         return None
@@ -87,10 +85,10 @@ def no_kernel(gpu: str, framework: str | None, phase: str) -> str:
     """Why a row has no kernel, with the names that would have been understood."""
     if _architecture(gpu) is None:
         return f"no GPU is called {gpu}; see `attnsim list hardware`"
-    rows = [rows for kernel in gpu_kernels().values() for rows in kernel.measured if rows.phase == phase]
-    here = [one for one in rows if not one.gpus or not stand_ins(gpu).isdisjoint(one.gpus)]
     if framework is None:
         return "no default kernel for these types; fill in `kernel`, or `framework` and `kernel_source`"
+    rows = [rows for kernel in gpu_kernels().values() for rows in kernel.measured if rows.phase == phase]
+    here = [one for one in rows if not one.gpus or not stand_ins(gpu).isdisjoint(one.gpus)]
     found = sorted(
         {f"{one.kernel_source} {one.attn_dtype}/{one.kv_cache_dtype}" for one in here if one.framework == framework}
     )

@@ -22,8 +22,7 @@ from attnsim.predict.columns import KERNEL_DTYPES, normalized
 from attnsim.predict.kernels import blocks_of, default_kernel, kernel_of, no_kernel
 from attnsim.predict.run import run_rows
 from attnsim.specs.calibration import Tick
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
 
 Strings = npt.NDArray[np.object_]
@@ -122,11 +121,9 @@ def _fill(
     """Predict the rows of one kernel on one GPU."""
     kernel = gpu_kernels().get(name)
     try:
-        gpu = load_hardware(gpu_name)
-        if kernel is None or kernel.attention is None or not isinstance(gpu, GpuTile):
-            made.reason[at] = (
-                f"{name} is no fused kernel of GPUs" if isinstance(gpu, GpuTile) else f"{gpu_name} is no GPU"
-            )
+        gpu = load_gpu(gpu_name)
+        if kernel is None or kernel.attention is None:
+            made.reason[at] = f"{name} is no fused kernel of GPUs"
             return
         require_types(kernel, gpu)
     except AttnSimError as error:

@@ -11,6 +11,7 @@ from attnsim.specs.library import find, suggest
 from attnsim.specs.load import read_node, validate_node
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
+from attnsim.specs.spec import problem_at
 from attnsim.specs.yaml_nodes import Node
 
 Hardware: TypeAlias = SpatialArray | GpuTile
@@ -23,6 +24,15 @@ def load_hardware(name: str, overrides: Sequence[Override] = ()) -> Hardware:
     """Read a hardware by name or path, after `overrides`; raises SpecError or UnknownNameError."""
     root = apply_overrides(read_node(find("hardware", name)), overrides)
     return validate_node(root, _family(root), hardware_problems)
+
+
+def load_gpu(name: str) -> GpuTile:
+    """Read a GPU by name or path; raises SpecError for other hardware, and what `load_hardware` raises."""
+    hardware = load_hardware(name)
+    if not isinstance(hardware, GpuTile):
+        remedy = "name a GPU of `attnsim list hardware`"
+        raise SpecError(problem_at(hardware, "family", f"{hardware.name} is no GPU", remedy))
+    return hardware
 
 
 def hardware_problems(hardware: Hardware) -> list[Problem]:

@@ -13,10 +13,8 @@ from attnsim.calibrate.write import calibration_text, write_calibration
 from attnsim.families.gpu_tile.columns import CONSTANT
 from attnsim.families.gpu_tile.constants import default_values
 from attnsim.specs.calibration import Calibration, Errors, Tick, load_calibration
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
-from attnsim.specs.kernel import Kernel
-from attnsim.specs.mapping import load_mapping
+from attnsim.specs.hardware import load_gpu
+from attnsim.specs.mapping import gpu_kernels
 
 
 def rows(count: int) -> pl.DataFrame:
@@ -40,9 +38,7 @@ def rows(count: int) -> pl.DataFrame:
 
 
 def test_constants_that_made_the_timings_are_found_again() -> None:
-    kernel, gpu = load_mapping("vllm_fa3_decode"), load_hardware("h100_sxm")
-    assert isinstance(kernel, Kernel)
-    assert isinstance(gpu, GpuTile)
+    kernel, gpu = gpu_kernels()["vllm_fa3_decode"], load_gpu("h100_sxm")
     truth = default_values(kernel)
     truth[CONSTANT["launch"]], truth[CONSTANT["dram"]] = 7.5e-6, 0.81
     table = rows(200)

@@ -14,7 +14,7 @@ from attnsim.measured.rows import GPUS
 from attnsim.measured_validation.transfer import three_constants_elsewhere, transferred_rows
 from attnsim.specs.constants import CONSTANTS
 from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
 
 
@@ -41,8 +41,7 @@ def test_another_gpu_of_the_architecture_gives_its_constants_as_they_are() -> No
 
 
 def test_a_gpu_without_calibrations_takes_what_the_transfer_is_judged_by() -> None:
-    h20 = load_hardware("h20")
-    assert isinstance(h20, GpuTile)
+    h20 = load_gpu("h20")
     (target,) = pairs(("vllm_fa3_prefill",), ("h100_sxm",))
     found = choose_constants(target.kernel, h20)
     assert (found.calibration, found.sources) == (None, ("h100_sxm", "h200_sxm"))

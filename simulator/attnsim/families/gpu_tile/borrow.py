@@ -19,6 +19,7 @@ from attnsim.families.gpu_tile.constant_vector import with_constants
 from attnsim.specs.calibration import calibrated_gpus, calibration_path, load_calibration
 from attnsim.specs.constants import CONSTANTS
 from attnsim.specs.gpu_tile import GpuTile
+from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.mapping import gpu_kernels
 
@@ -106,8 +107,4 @@ def _halfway(values: Floats, defaults: Floats) -> Floats:
 
 @cache
 def _hardware(name: str) -> GpuTile:
-    from attnsim.specs.hardware import load_hardware
-
-    gpu = load_hardware(name)
-    assert isinstance(gpu, GpuTile)
-    return gpu
+    return load_gpu(name)

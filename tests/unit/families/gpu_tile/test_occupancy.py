@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 
 from attnsim.families.gpu_tile.occupancy import resident_ctas
-from attnsim.specs.gpu_tile import GpuTile
-from attnsim.specs.hardware import load_hardware
-
-
-def gpu(name: str) -> GpuTile:
-    hardware = load_hardware(name)
-    assert isinstance(hardware, GpuTile)
-    return hardware
+from attnsim.specs.hardware import load_gpu
 
 
 @pytest.mark.parametrize(
@@ -31,5 +24,6 @@ def gpu(name: str) -> GpuTile:
     ],
 )
 def test_the_scarcest_resource_decides(name: str, threads: int, registers: int, shared_kib: int, expected: int) -> None:
-    found = resident_ctas(gpu(name), threads=threads, registers_per_thread=registers, shared_bytes=shared_kib * 1024)
+    gpu = load_gpu(name)
+    found = resident_ctas(gpu, threads=threads, registers_per_thread=registers, shared_bytes=shared_kib * 1024)
     assert found == expected
