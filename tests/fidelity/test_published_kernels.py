@@ -14,8 +14,6 @@ DATASETS = ("flash_attention", "flash_decoding", "sage_attention", "lean_attenti
 
 MISSES = {
     "flash_attention": {
-        "forward: flash_attention_2 full 256",
-        "forward: flash_attention_2 causal 256",
         "forward-unfused: pytorch full 64",
         "forward-unfused: pytorch causal 64",
         "forward-unfused: pytorch full 128",

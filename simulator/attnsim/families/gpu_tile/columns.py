@@ -29,6 +29,7 @@ COLUMNS: tuple[str, ...] = (
     "n",
     "slots",  # CTAs that an SM holds
     "flop_per_cycle",
+    "operand_cycles",  # in which shared memory gives each warp its operands of a tile
     "score_cycles",  # of the softmax, for a score, at full rate
     "row_cycles",  # for a row and tile
     "rescale_cycles",  # for an element of the output row and tile

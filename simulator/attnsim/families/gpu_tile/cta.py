@@ -1,8 +1,9 @@
 """The CTAs of an attention launch and the data that it moves, from bound problems and constants; compiled.
 
 A CTA takes `cta` seconds, its rows at `row` bytes per second, and its tiles of keys. A tile takes the cycles of its two
-products at the share `tensor` of the tensor-core rate, those of its softmax times `vector`, and `tile` seconds, or as
-long as its K and V take at `cap` bytes per second, whichever is longer. docs/gpu.md has the equations.
+products at the share `tensor` of the tensor-core rate, or of their operands from shared memory if these take longer,
+those of its softmax times `vector`, and `tile` seconds, or as long as its K and V take at `cap` bytes per second,
+whichever is longer. docs/gpu.md has the equations.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CLUSTERED, _CLUSTER = AT["clustered"], CONSTANT["cluster"]
 _SERIAL, _RESIDENCE = CONSTANT["serial"], CONSTANT["residence"]
 _MERGED, _MERGE = AT["merged"], CONSTANT["merge"]
 _SPILL, _BULK, _SPILLED, _BULKS = CONSTANT["spill"], CONSTANT["bulk"], AT["spilled"], AT["bulk"]
+_OPERANDS = AT["operand_cycles"]
 _SEARCH, _SEARCHES, _WHOLE = CONSTANT["search"], AT["search"], AT["whole_rows"]
 LANES = 128.0
 """Lanes of an SM that convert one element each in a cycle (FP32 pipe)."""
@@ -38,7 +40,7 @@ LANES = 128.0
 def tile_seconds(row: Floats, constants: Floats, clock_hz: float) -> tuple[float, float]:
     """(a full tile, what a tile on the mask's edge takes besides), in seconds of a CTA that is alone on its SM."""
     m, n, width = row[_M], row[_N], row[_E] + row[_V_TILE]
-    tensor = 2.0 * m * n * width / row[_RATE] / constants[_TENSOR]
+    tensor = max(2.0 * m * n * width / row[_RATE] / constants[_TENSOR], row[_OPERANDS])
     scores = m * n * row[_SCORE] + m * row[_ROWC]
     vector = scores * constants[_VECTOR] + m * row[_V_TILE] * row[_RESCALE] * constants[_RESC]
     convert = row[_CONVERTS] * n * constants[_CONV] / LANES
@@ -166,10 +168,10 @@ def dealt(works: Floats, count: int, repeats: int, room: int, order: Floats) -> 
 
 @compiled
 def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, float]:
-    """(bytes through L2, bytes from and to DRAM) of a launch.
+    """(bytes through L2, bytes of K and V from DRAM) of a launch.
 
-    Every tile reads its K and V through L2; from DRAM come Q, O and, as far as repeated runs do not find them in L2,
-    the keys that some query sees, once.
+    Every tile reads its K and V through L2; from DRAM come the keys that some query sees, once, as far as repeated runs
+    do not find them in L2.
     """
     width = row[_E] + row[_F]
     seen = min(row[_KEYS], row[_WINDOW] + row[_QUERIES] - 1.0)
@@ -180,7 +182,7 @@ def streamed_bytes(row: Floats, tiles: float, missing: float) -> tuple[float, fl
     blocks = ceil_div(row[_QUERIES] * row[_GROUP], row[_M])
     read = min(tiles * row[_N], blocks * seen) if blocks == 1.0 else tiles * row[_N]
     through = row[_BATCH] * row[_HEADS] * read * (row[_E] + row[_V_TILE]) * row[_LB]
-    return through + own + partial, kv * missing + own * (1.0 if missing > 0.0 else 0.0)
+    return through + own + partial, kv * missing
 
 
 @compiled

@@ -27,6 +27,7 @@ from attnsim.families.gpu_tile.reuse import (
     combined_from_dram,
     copy_seconds,
     keys_from_dram,
+    own_from_dram,
     written_from_dram,
 )
 from attnsim.families.gpu_tile.tiles import ceil_div
@@ -115,6 +116,8 @@ def plan(
     moved_l2, moved_dram = streamed_bytes(row, tiles, missing)
     if distant:
         moved_dram = attention_from_dram(row, kept)
+    else:
+        moved_dram += own_from_dram(row, kept)
     ctas = float(copy * repeats)
     before = constants[_LAUNCH] + constants[_SPREAD] * in_flight(ctas, float(slots * sms))
     l2_rate, dram_rate = constants[_L2] * gpu[L2_RATE], constants[_DRAM] * gpu[DRAM_RATE]

@@ -6,7 +6,6 @@ launch is decided here: packing, tile, occupancy, order, splits, the launches be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +26,7 @@ from attnsim.families.gpu_tile.splits import (
     square_root_splits,
 )
 from attnsim.families.gpu_tile.tiles import ceil_div
+from attnsim.families.gpu_tile.work import fill_work
 from attnsim.specs.gpu_tile import DATA_TYPES, GpuTile
 from attnsim.specs.kernel import AttentionLaunch, Kernel, Mask, Split, TileRule
 from attnsim.specs.ranges import bounds
@@ -35,8 +35,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 ORDERS = ("ascending", "descending", "longest_first", "across", "dealt", "streamed")
-HIDDEN = {"none": 1.0, "two_stage": 0.5, "ping_pong": 0.5, "both": 0.25, "specialized": 1.0}
-"""Share of the softmax that products do not hide: each way to overlap hides half of what is left (docs/gpu.md)."""
 _SECTION_BYTES = 32 * 2**20
 _LINE_BYTES = 128.0
 
@@ -100,7 +98,7 @@ def bind_problems(problems: Problems, kernel: Kernel, gpu: GpuTile, work: TileWo
         asked[fits] = _scheduled(rows[fits], launch, gpu)[:, AT["asked"]] > 1
         chosen = _tile_columns(rows, problems, kernel, launch, gpu, asked)
     _tile_shares(rows, kernel, launch, gpu, chosen)
-    _work_columns(rows, kernel, launch, gpu, work, chosen)
+    fill_work(rows, kernel, launch, gpu, work, chosen)
     rows[:, AT["search"]] = _masked(problems, launch.search) | np.array([r.search for r in launch.tiles])[chosen]
     rows[:, AT["order"]] = ORDERS.index(launch.order)
     rows[:, AT["exact_start"]] = launch.exact_start
@@ -228,50 +226,6 @@ def _masked(problems: Problems, masks: list[Mask]) -> Bools:
     kinds = {"window": window, "causal": causal, "none": ~window & ~causal}
     kinds["windowed"] = problems.window < UNLIMITED
     return np.asarray(np.any([kinds[mask] for mask in masks], axis=0))
-
-
-def _work_columns(
-    rows: Floats, kernel: Kernel, launch: AttentionLaunch, gpu: GpuTile, work: TileWork, chosen: Ints
-) -> None:
-    types = kernel.data_types
-    rates = gpu.tensor.get(launch.instructions.get(gpu.architecture, "mma"), {})
-
-    def cycles(pipes: tuple[int, int]) -> float:
-        return pipes[0] / gpu.exp_per_cycle + pipes[1] / gpu.fp32_per_cycle
-
-    hidden = np.array([HIDDEN[rule.overlap or launch.overlap] for rule in launch.tiles])[chosen]
-    rows[:, AT["flop_per_cycle"]] = _rate(rows, kernel, launch, rates)
-    rows[:, AT["score_cycles"]] = cycles(work.score) * hidden
-    rows[:, AT["row_cycles"]] = cycles(work.tile_row) * hidden
-    rows[:, AT["rescale_cycles"]] = cycles(work.tile_row_element) * hidden
-    rows[:, AT["q_bytes"]] = DATA_TYPES[types.products]
-    rows[:, AT["o_bytes"]] = DATA_TYPES[types.output]
-    rows[:, AT["cache_bytes"]] = DATA_TYPES[types.cache]
-    rows[:, AT["load_bytes"]] = DATA_TYPES[types.products if launch.reads_new else types.cache]
-    width = rows[:, AT["qk_dim"]] + rows[:, AT["v_dim"]]
-    converted = width if types.cache != types.products else np.zeros(len(rows))
-    rows[:, AT["convert"]] = np.where((converted == 0) & launch.transposes_v, rows[:, AT["v_dim"]], converted)
-    rows[:, AT["convert"]] += width * np.array([rule.through_lanes for rule in launch.tiles])[chosen]
-    rows[:, AT["convert"]] *= np.array([rule.row_warps for rule in launch.tiles])[chosen]
-    warps = np.array([rule.key_warps for rule in launch.tiles])[chosen]
-    rows[:, AT["merged"]] = np.where(warps > 1, rows[:, AT["m"]] * rows[:, AT["v_tile"]] * warps, 0.0)
-    rows[:, AT["spilled"]] = np.array([rule.spilled for rule in launch.tiles])[chosen]
-    rows[:, AT["whole_rows"]] = launch.whole_rows
-    rows[:, AT["waits"]] = 2.0 if launch.waits == "before" else launch.waits
-    grouped = np.isin(rows[:, AT["group"]], launch.bulk_groups) & (rows[:, AT["m"]] > 64)
-    rows[:, AT["bulk"]] = np.where(np.array([rule.bulk for rule in launch.tiles])[chosen], 2.0, grouped)
-
-
-def _rate(rows: Floats, kernel: Kernel, launch: AttentionLaunch, rates: Mapping[str, float]) -> Floats:
-    """FLOP per cycle of one Q K^T and one P V, for which the tile's products take as long as they do: products of other
-    types, and more of them, each take their time one after the other."""
-    types = kernel.data_types
-    qk, v = rows[:, AT["qk_dim"]], rows[:, AT["v_dim"]]
-    scores, values = (float(rates.get(kind, 0.0)) for kind in (types.scores or types.products, types.products))
-    if not scores or not values:
-        return np.zeros(len(rows))
-    taken = launch.score_products * qk / scores + launch.value_products * v / values
-    return np.asarray((qk + v) / taken)
 
 
 def _scheduled(rows: Floats, launch: AttentionLaunch, gpu: GpuTile) -> Floats:

@@ -70,6 +70,13 @@ def attention_from_dram(row: Floats, capacity: float) -> float:
 
 
 @compiled
+def own_from_dram(row: Floats, capacity: float) -> float:
+    """Bytes from and to DRAM of Q and O, which each run touches once."""
+    _, _, _, own = _sizes(row)
+    return float(own * lost(row, working_set(row), capacity))
+
+
+@compiled
 def combined_from_dram(row: Floats, capacity: float) -> float:
     """Bytes of partial results that the launch that combines them reads from DRAM."""
     return float(_partial_bytes(row) * lost(row, _partial_bytes(row), capacity))
