@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from attnsim.families.gpu_tile.bulk import PARTS
 from attnsim.families.gpu_tile.problems import ORDERS
-from attnsim.families.gpu_tile.work import HIDDEN
 from attnsim.families.gpu_tile.splits import RULES
+from attnsim.families.gpu_tile.work import HIDDEN
 from attnsim.predict.columns import NUMBERS, REQUIRED, TEXTS
 from attnsim.specs import calibration, gpu_tile, kernel
 from attnsim.specs.constants import CONSTANTS
