@@ -7,14 +7,14 @@ import math
 import polars as pl
 
 from attnsim.measured.scores import Scores, scores_by, with_bins
+from attnsim.measured.split import ATTENTION_NUMBERS
 from attnsim.measured_validation.cells import CELL, cells, coverage, noise_apart, with_kernel
 from attnsim.measured_validation.explain import worst_rows
-from attnsim.measured_validation.judge import OURS, Judged
+from attnsim.measured_validation.judge import Judged, answered
 from attnsim.measured_validation.targets import verdicts
 from attnsim.results import JsonObject
 
 WORST_ROWS = 50
-SHAPE = ("batch_size", "isl", "step", "num_heads", "num_key_value_heads", "head_dim", "window_size")
 
 
 def measured_json(judged: Judged) -> JsonObject:
@@ -43,7 +43,7 @@ def measured_json(judged: Judged) -> JsonObject:
         ],
         "worst": [
             {
-                **{name: one.row[name] for name in ("gpu", "framework", "phase", "kernel_name", *SHAPE)},
+                **{name: one.row[name] for name in ("gpu", "framework", "phase", "kernel_name", *ATTENTION_NUMBERS)},
                 "latency_ms": one.row["latency_ms"],
                 "predicted_ms": one.row["predicted_ms"],
                 "error": one.error,
@@ -69,8 +69,8 @@ def _scores_json(scores: Scores) -> JsonObject:
 
 def _bins(rows: pl.DataFrame) -> list[JsonObject]:
     """Rows and errors of each cell by length and batch."""
-    answered = with_bins(with_kernel(rows.filter(pl.col(OURS).is_not_null())))
-    if answered.is_empty():
+    binned = with_bins(with_kernel(answered(rows)))
+    if binned.is_empty():
         return []
-    scored = scores_by(answered, (*CELL, "length_bin", "batch_bin"))
+    scored = scores_by(binned, (*CELL, "length_bin", "batch_bin"))
     return scored.select(*CELL, "length_bin", "batch_bin", "rows", "mape", "median_ape", "p90_ape").to_dicts()

@@ -13,7 +13,7 @@ from attnsim.measured.noise import Noise, reported_apart
 from attnsim.measured.scores import Scores, scores_by, with_bins
 from attnsim.measured_validation.cells import CELL, cells, coverage, noise_apart
 from attnsim.measured_validation.explain import Explained, worst_rows
-from attnsim.measured_validation.judge import OURS, Judged
+from attnsim.measured_validation.judge import OURS, PREDICTORS, Judged, answered
 from attnsim.measured_validation.targets import Verdict, verdicts
 from attnsim.measured_validation.unseen import SLICE_MEDIAN, TRANSFER_MAPE, Line, Unseen
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WORST_ROWS = 10
-PREDICTOR_NAMES = {
-    "predicted_ms": "attnsim",
-    "roofline_ms": "roofline",
-    "three_constants_ms": "roofline + 3 constants",
-    "table_ms": "table interpolation",
-}
 SHAPE = {
     "batch_size": "batch",
     "isl": "isl",
@@ -106,10 +100,10 @@ def _targets(found: tuple[Verdict, ...]) -> RenderableType:
         aim = f"{_percent(verdict.target.mape)}"
         aim += f", {_percent(verdict.target.median)}" if verdict.target.median is not None else ""
         for name, scores in verdict.scores.items():
-            ours = name == "predicted_ms"
+            ours = name == OURS
             told = ("met" if verdict.met else "MISSED") if ours else ""
-            lines.append([verdict.target.name, PREDICTOR_NAMES[name], *_numbers(scores), aim if ours else "", told])
-        if verdict.with_apart.rows > verdict.scores["predicted_ms"].rows:
+            lines.append([verdict.target.name, PREDICTORS[name], *_numbers(scores), aim if ours else "", told])
+        if verdict.with_apart.rows > verdict.scores[OURS].rows:
             lines.append([verdict.target.name, "attnsim, cells apart too", *_numbers(verdict.with_apart)])
     headings = ("rows of", "predictor", "rows", "MAPE", "median", "p90", "target", "verdict")
     return table(headings, lines, left=("rows of", "predictor", "verdict"))
@@ -121,13 +115,13 @@ def _numbers(scores: Scores) -> list[str]:
 
 def _bins(rows: pl.DataFrame) -> list[RenderableType]:
     """Mean errors of each GPU and phase by the keys that a query may see, and by batch."""
-    answered = with_bins(rows.filter(pl.col(OURS).is_not_null()))
-    if answered.is_empty():
+    binned = with_bins(answered(rows))
+    if binned.is_empty():
         return []
     shown: list[RenderableType] = []
     for column, title in (("length_bin", "MAPE by the number of keys"), ("batch_bin", "MAPE by batch")):
-        scored = scores_by(answered, ("gpu", "phase", column))
-        labels = answered[column].unique().sort().cast(pl.String).to_list()
+        scored = scores_by(binned, ("gpu", "phase", column))
+        labels = binned[column].unique().sort().cast(pl.String).to_list()
         wide = scored.pivot(column, index=["gpu", "phase"], values="mape", sort_columns=False)
         lines = [
             [line["gpu"], line["phase"], *(_percent(line.get(label)) for label in labels)]
@@ -173,7 +167,7 @@ def _plain(lines: Sequence[Line], left: Sequence[str]) -> RenderableType:
 
 def _cell(value: str | float | None) -> str:
     if isinstance(value, str):
-        return PREDICTOR_NAMES.get(value, value) or "-"
+        return PREDICTORS.get(value, value) or "-"
     if value is None:
         return "-"
     return _percent(value) if isinstance(value, float) else str(value)

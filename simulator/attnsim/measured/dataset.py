@@ -5,6 +5,7 @@ Selection -> Dataset, and the answers of every anchor on the rows that a model i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -16,7 +17,12 @@ from attnsim.measured.rows import Selection, load_attention, load_gemm
 from attnsim.measured.split import Split, split
 from attnsim.measured.table import interpolate_ms
 
-ANCHORS = ("roofline_ms", "three_constants_ms", "table_ms")
+ANCHORS: Mapping[str, str] = {
+    "roofline_ms": "roofline",
+    "three_constants_ms": "roofline + 3 constants",
+    "table_ms": "table interpolation",
+}
+"""Columns with the anchors' predictions, and what each anchor is called."""
 SAMPLE = 2000
 """Held-out rows of each GPU x framework x phase in a sample, unless said otherwise."""
 

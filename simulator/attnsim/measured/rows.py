@@ -16,6 +16,7 @@ from attnsim.errors import Problem
 from attnsim.measured.package import DISTRIBUTION, KNOWN_VERSIONS, MeasuredDataError, MeasuredPackage, Table
 from attnsim.measured.package import newest as newest_tables
 from attnsim.measured.package import tables as all_tables
+from attnsim.measured.split import ATTENTION_NUMBERS
 from attnsim.specs.library import suggest
 
 GPUS = ("a100_sxm", "h100_sxm", "h200_sxm", "b200_sxm", "l40s", "rtx_pro_6000_server")
@@ -26,10 +27,9 @@ DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "float8_e4m3
 """Names of data types that are written shorter here; all others stay as they are."""
 
 _TEXTS = ("kernel_source", "attn_dtype", "kv_cache_dtype", "gemm_dtype")
-_SHAPE = ("batch_size", "isl", "step", "num_heads", "num_key_value_heads", "head_dim", "window_size")
 ATTENTION_COLUMNS = (
     *("gpu", "framework", "version", "kernel_source", "phase"),
-    *_SHAPE,
+    *ATTENTION_NUMBERS,
     *("value_head_dim", "attn_dtype", "kv_cache_dtype", "latency_ms"),
 )
 GEMM_COLUMNS = (
@@ -148,7 +148,7 @@ def _filters(selection: Selection) -> pl.Expr:
 
 
 def _attention_rows(table: Table) -> pl.DataFrame:
-    rows = _read(table, (*_SHAPE, "kernel_source", "attn_dtype", "kv_cache_dtype"))
+    rows = _read(table, (*ATTENTION_NUMBERS, "kernel_source", "attn_dtype", "kv_cache_dtype"))
     return rows.with_columns(value_head_dim=value_head_dim()).select(ATTENTION_COLUMNS)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from attnsim.measured.split import ATTENTION_NUMBERS, ATTENTION_TEXTS, GEMM_NUMBERS, GEMM_TEXTS, key_length
+from attnsim.measured.split import GEMM_NUMBERS, key_columns, key_length
 
 _Values = NDArray[np.float64]
 _Indices = NDArray[np.int64]
@@ -83,9 +83,8 @@ def _log_ms(rows: pl.DataFrame) -> _Values:
 
 def _line_numbers(known: pl.DataFrame, asked: pl.DataFrame, axis: str) -> _Indices:
     """Number of the line of each row, known rows first: equal for rows that differ along the axis only."""
-    key = (*GEMM_TEXTS, *GEMM_NUMBERS) if "m" in known.columns else (*ATTENTION_TEXTS, *ATTENTION_NUMBERS)
     moved = ("isl", "step") if axis == _LENGTH else (axis,)
-    others = [name for name in key if name not in moved]
+    others = [name for name in key_columns(known) if name not in moved]
     both = pl.concat([known.select(others), asked.select(others)])
     return both.select(pl.struct(others).rank("dense").cast(pl.Int64)).to_series().to_numpy()
 

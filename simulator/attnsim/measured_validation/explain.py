@@ -15,7 +15,7 @@ from attnsim.families.gpu_tile.attention import gpu_numbers
 from attnsim.families.gpu_tile.bulk import PARTS, run_bulk
 from attnsim.families.gpu_tile.constants import choose_constants
 from attnsim.families.gpu_tile.problems import bind_problems
-from attnsim.measured_validation.judge import OURS
+from attnsim.measured_validation.judge import OURS, answered
 from attnsim.predict.columns import normalized
 from attnsim.predict.run import problems_of, work_of
 from attnsim.specs.hardware import load_gpu
@@ -36,9 +36,8 @@ class Explained:
 
 def worst_rows(rows: pl.DataFrame, count: int, *, of_a_kernel: int = 2) -> tuple[Explained, ...]:
     """The `count` answered rows with the largest errors, at most `of_a_kernel` of one kernel on one GPU."""
-    error = pl.col(OURS) / pl.col("latency_ms") - 1
-    answered = rows.filter(pl.col(OURS).is_not_null()).with_columns(_error=error)
-    ranked = answered.sort(pl.col("_error").abs(), descending=True, maintain_order=True)
+    known = answered(rows).with_columns(_error=pl.col(OURS) / pl.col("latency_ms") - 1)
+    ranked = known.sort(pl.col("_error").abs(), descending=True, maintain_order=True)
     few = ranked.filter(pl.int_range(pl.len()).over(_KERNEL) < of_a_kernel).head(count)
     parts = parts_us(few)
     return tuple(

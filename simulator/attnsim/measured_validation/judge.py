@@ -20,9 +20,8 @@ from attnsim.measured.split import sample
 from attnsim.predict import predict_rows
 
 OURS = "predicted_ms"
-PREDICTORS = (OURS, *ANCHORS)
-"""Columns with predictions: ours, then the anchors."""
-CELL = ("gpu", "framework", "phase")
+PREDICTORS: Mapping[str, str] = {OURS: "attnsim", **ANCHORS}
+"""Columns with predictions, ours and then the anchors, and what each is called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ def judge(selection: Selection, *, per_cell: int | None, anchors: bool = True, a
     package = find_package(any_version=any_version)
     dataset = attention_dataset(selection, package=package)
     held_out = dataset.parts.held_out
-    asked = sample(held_out, per_cell, CELL) if per_cell is not None else held_out
+    asked = sample(held_out, per_cell) if per_cell is not None else held_out
     return Judged(
         rows=judged_rows(asked, dataset if anchors else None),
         held_out=held_out.height,
@@ -58,3 +57,8 @@ def judged_rows(
     if dataset is None:
         return rows
     return with_anchors(rows, dataset.rows, dataset.parts.calibration)
+
+
+def answered(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that ours answers."""
+    return rows.filter(pl.col(OURS).is_not_null())

@@ -12,7 +12,7 @@ import polars as pl
 from attnsim.measured.noise import reported_apart
 from attnsim.measured.scores import Scores, score
 from attnsim.measured.split import key_length
-from attnsim.measured_validation.judge import OURS, PREDICTORS
+from attnsim.measured_validation.judge import OURS, PREDICTORS, answered
 
 GPUS = ("a100_sxm", "h100_sxm", "h200_sxm", "l40s", "b200_sxm")
 
@@ -65,10 +65,10 @@ def verdicts(rows: pl.DataFrame) -> tuple[Verdict, ...]:
 
 def scores_of(rows: pl.DataFrame) -> dict[str, Scores]:
     """Scores of every predictor that the rows have a column of, on the rows that ours answers."""
-    answered = rows.filter(pl.col(OURS).is_not_null())
-    measured = answered["latency_ms"].to_numpy()
+    known = answered(rows)
+    measured = known["latency_ms"].to_numpy()
     return {
-        name: score(measured, answered[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
+        name: score(measured, known[name].cast(pl.Float64).fill_null(float("nan")).to_numpy())
         for name in PREDICTORS
         if name in rows.columns
     }

@@ -13,7 +13,6 @@ import polars as pl
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.measured.anchors import Cell, ThreeConstants, fit_three_constants, three_constants_ms
 from attnsim.measured.split import CELL
-from attnsim.measured_validation.judge import OURS
 from attnsim.predict import predict_rows
 from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
@@ -50,8 +49,3 @@ def _mean(fitted: Mapping[Cell, ThreeConstants], wanted: Cell) -> ThreeConstants
     logs = np.log([[one.floor_s, one.compute_efficiency, one.dram_efficiency] for one in found]).mean(axis=0)
     floor_s, compute, dram = (float(value) for value in np.exp(logs))
     return ThreeConstants(floor_s=floor_s, compute_efficiency=compute, dram_efficiency=dram)
-
-
-def answered(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that ours answers."""
-    return rows.filter(pl.col(OURS).is_not_null())

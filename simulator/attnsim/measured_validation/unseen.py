@@ -18,9 +18,9 @@ from attnsim.measured.package import MeasuredPackage
 from attnsim.measured.rows import Selection
 from attnsim.measured.scores import Scores, score
 from attnsim.measured.split import sample
-from attnsim.measured_validation.judge import OURS, PREDICTORS
+from attnsim.measured_validation.judge import OURS, answered
 from attnsim.measured_validation.targets import GPUS, scores_of
-from attnsim.measured_validation.transfer import answered, three_constants_elsewhere, transferred_rows
+from attnsim.measured_validation.transfer import three_constants_elsewhere, transferred_rows
 from attnsim.measured_validation.withheld import FRAMEWORKS, GPU, SLICES, withheld_rows
 from attnsim.specs.hardware import load_gpu
 from attnsim.specs.mapping import gpu_kernels
@@ -85,18 +85,11 @@ def _slice(name: str, package: MeasuredPackage, per_cell: int) -> list[Line]:
     dataset = attention_dataset(Selection(gpus=(GPU,), frameworks=FRAMEWORKS, phases=(phase,)), package=package)
     rows = answered(withheld_rows(dataset, name, per_cell=per_cell))
     return [
-        {"slice": name, "framework": framework, "predictor": predictor, **_slice_numbers(rows, framework, predictor)}
+        {"slice": name, "framework": framework, "predictor": predictor, **_numbers(scores)}
         for framework in FRAMEWORKS
-        for predictor in PREDICTORS
         if framework in rows["framework"]
+        for predictor, scores in scores_of(rows.filter(pl.col("framework") == framework)).items()
     ]
-
-
-def _slice_numbers(rows: pl.DataFrame, framework: str, predictor: str) -> Line:
-    """Scores of one predictor on the rows of a framework; without rows for a table that answers none of them."""
-    taken = rows.filter(pl.col("framework") == framework)
-    predicted = taken[predictor].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return _numbers(score(taken["latency_ms"].to_numpy(), predicted))
 
 
 def _numbers(scores: Scores) -> Line:

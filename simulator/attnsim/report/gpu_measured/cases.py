@@ -18,12 +18,6 @@ GPUS = {
 }
 PHASES = {"context": "prefill", "generation": "decode"}
 FRAMEWORKS = {"vllm": "vLLM", "trtllm": "TensorRT-LLM", "sglang": "SGLang"}
-PREDICTORS = {
-    "predicted_ms": "attnsim",
-    "roofline_ms": "roofline",
-    "three_constants_ms": "roofline + 3 constants",
-    "table_ms": "table interpolation",
-}
 WITH_APART = "with_apart"
 """Key of ours with the cells reported apart, which stay outside all other means."""
 SHAPE = {

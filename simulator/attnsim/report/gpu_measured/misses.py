@@ -11,7 +11,7 @@ import polars as pl
 
 from attnsim.measured.scores import score
 from attnsim.measured.split import key_length
-from attnsim.measured_validation.judge import OURS
+from attnsim.measured_validation.judge import OURS, answered
 from attnsim.measured_validation.targets import TARGETS
 from attnsim.report.tables import Row
 
@@ -22,8 +22,7 @@ _AIMS = {target.phase: target.mape for target in TARGETS if target.phase}
 
 def misses(rows: pl.DataFrame) -> list[Row]:
     """Groups above target, the worst first."""
-    answered = rows.filter(pl.col(OURS).is_not_null())
-    groups = answered.group_by("kernel_name", "gpu", "phase", maintain_order=True)
+    groups = answered(rows).group_by("kernel_name", "gpu", "phase", maintain_order=True)
     found = [_row(str(name), str(gpu), str(phase), group) for (name, gpu, phase), group in groups]
     above = [row for row in found if float(str(row["mape"])) > _AIMS[str(row["phase"])]]
     return sorted(above, key=lambda row: (-float(str(row["mape"])), str(row["kernel"]), str(row["gpu"])))

@@ -16,7 +16,7 @@ from attnsim.measured.scores import Scores, scores_by, with_bins
 from attnsim.measured.split import sample
 from attnsim.measured_validation.cells import cells, coverage, noise_apart
 from attnsim.measured_validation.explain import worst_rows
-from attnsim.measured_validation.judge import OURS, Judged, judge
+from attnsim.measured_validation.judge import OURS, Judged, answered, judge
 from attnsim.measured_validation.targets import scores_of, verdicts
 from attnsim.measured_validation.unseen import FILE
 from attnsim.report.gpu_measured import cases
@@ -43,7 +43,7 @@ def collect(_track: Track) -> Tables:
         "cells": _scores(cells(judged.rows)),
         "bins": _means(counted, ("gpu", "phase", "length_bin", "batch_bin")),
         "lengths": _means(counted, ("gpu", "phase", "length_bin")),
-        "limits": _scores(scores_by(_answered(counted), ("phase", "bottleneck"))),
+        "limits": _scores(scores_by(answered(counted), ("phase", "bottleneck"))),
         "points": _points(counted),
         "worst": _worst(counted),
         "misses": misses(counted),
@@ -51,10 +51,6 @@ def collect(_track: Track) -> Tables:
         "constants": list(_constants()),
         **_unseen(),
     }
-
-
-def _answered(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col(OURS).is_not_null())
 
 
 def _rows(judged: Judged) -> Row:
@@ -89,7 +85,7 @@ def _targets(rows: pl.DataFrame) -> list[Row]:
 
 def _anchors(rows: pl.DataFrame, gpu: str) -> Iterable[Row]:
     for phase in cases.PHASES:
-        taken = _answered(rows.filter((pl.col("gpu") == gpu) & (pl.col("phase") == phase)))
+        taken = rows.filter((pl.col("gpu") == gpu) & (pl.col("phase") == phase))
         for predictor, scores in scores_of(taken).items():
             yield {"gpu": gpu, "phase": phase, "predictor": predictor, **_numbers(scores)}
 
@@ -109,13 +105,13 @@ def _scores(scored: pl.DataFrame) -> Sequence[Row]:
 
 def _means(rows: pl.DataFrame, by: Sequence[str]) -> Sequence[Row]:
     """Rows and mean error of each bin."""
-    scored = scores_by(with_bins(_answered(rows)), by)
+    scored = scores_by(with_bins(answered(rows)), by)
     return scored.select(pl.col(by).cast(pl.String), "rows", pl.col("mape").round(_DIGITS)).to_dicts()
 
 
 def _points(rows: pl.DataFrame) -> list[Row]:
     """A few rows of each GPU and phase for the scatter, the same at every run."""
-    few = sample(_answered(rows), cases.POINTS, ("gpu", "phase")).sort("gpu", "phase", maintain_order=True)
+    few = sample(answered(rows), cases.POINTS, ("gpu", "phase")).sort("gpu", "phase", maintain_order=True)
     return [
         {"gpu": gpu, "phase": phase, "measured_ms": rounded(measured, 4), "predicted_ms": rounded(predicted, 4)}
         for gpu, phase, measured, predicted in few.select("gpu", "phase", "latency_ms", OURS).rows()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from attnsim.measured_validation.judge import OURS, PREDICTORS
 from attnsim.report import markdown
 from attnsim.report.gpu_measured import cases
 from attnsim.report.tables import Cell, Row, Tables, number, select, text
@@ -18,7 +19,7 @@ def targets(tables: Tables) -> str:
     rows = [
         (
             text(row, "target"),
-            cases.PREDICTORS.get(text(row, "predictor"), "attnsim, cells apart too"),
+            PREDICTORS.get(text(row, "predictor"), "attnsim, cells apart too"),
             str(row["rows"]),
             *(share(row[name]) for name in ERRORS),
             *_aim(row),
@@ -31,7 +32,7 @@ def targets(tables: Tables) -> str:
 
 def _aim(row: Row) -> tuple[str, str]:
     """The target and whether it is met, beside our own line only."""
-    if row["predictor"] != "predicted_ms":
+    if row["predictor"] != OURS:
         return NOTHING, NOTHING
     aim = f"MAPE {share(row['aim_mape'])}"
     aim += f", median {share(row['aim_median'])}" if row["aim_median"] is not None else ""
@@ -41,18 +42,18 @@ def _aim(row: Row) -> tuple[str, str]:
 def anchors(tables: Tables) -> str:
     """Mean and median of every predictor by GPU and phase."""
     rows = []
-    for row in select(tables["anchors"], predictor="predicted_ms"):
+    for row in select(tables["anchors"], predictor=OURS):
         gpu, phase = text(row, "gpu"), text(row, "phase")
         found = {text(one, "predictor"): one for one in select(tables["anchors"], gpu=gpu, phase=phase)}
         if row["rows"]:
             rows.append((cases.GPUS[gpu], cases.PHASES[phase], str(row["rows"]), *_pairs(found)))
-    return markdown.table(("GPU", "phase", "rows", *cases.PREDICTORS.values()), rows, left=2)
+    return markdown.table(("GPU", "phase", "rows", *PREDICTORS.values()), rows, left=2)
 
 
 def _pairs(found: dict[str, Row]) -> Iterable[str]:
     return (
         f"{share(found[name]['mape'])} ({share(found[name]['median_ape'])})" if name in found else NOTHING
-        for name in cases.PREDICTORS
+        for name in PREDICTORS
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from attnsim.measured_validation.judge import OURS, PREDICTORS
 from attnsim.measured_validation.unseen import SLICE_MEDIAN, TRANSFER_MAPE
 from attnsim.report import markdown
 from attnsim.report.gpu_measured import cases
 from attnsim.report.gpu_measured.sections import NOTHING, share
 from attnsim.report.tables import Row, Tables, number, select, text
 
-OURS, THREE = "predicted_ms", "three_constants_ms"
+THREE = "three_constants_ms"
 _PHASES = {**cases.PHASES, "both": "both"}
 
 
@@ -67,10 +68,10 @@ def slices(tables: Tables) -> str:
             text(other, "predictor"): other
             for other in select(tables["slices"], slice=row["slice"], framework=row["framework"])
         }
-        others = (share(found[name]["median"]) or "no answer" for name in cases.PREDICTORS if name in found)
+        others = (share(found[name]["median"]) or "no answer" for name in PREDICTORS if name in found)
         shown = (cases.SLICES[text(row, "slice")], cases.FRAMEWORKS[text(row, "framework")], str(row["rows"]))
         rows.append((*shown, *others, _verdict(row, "median", SLICE_MEDIAN)))
-    headings = ("slice", "framework", "rows", *cases.PREDICTORS.values(), "verdict")
+    headings = ("slice", "framework", "rows", *PREDICTORS.values(), "verdict")
     return markdown.table(headings, rows, left=2) if rows else NOT_COLLECTED
 
 
