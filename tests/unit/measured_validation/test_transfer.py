@@ -12,7 +12,7 @@ from attnsim.families.gpu_tile.constant_vector import default_values
 from attnsim.families.gpu_tile.constants import Chosen, choose_constants
 from attnsim.measured.rows import GPUS
 from attnsim.measured_validation.transfer import three_constants_elsewhere, transferred_rows
-from attnsim.specs.constants import CONSTANTS
+from attnsim.specs.constants import CONSTANTS, DEFAULT_CLOCK_HZ
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
@@ -63,10 +63,23 @@ def test_other_architectures_are_taken_half() -> None:
 def test_a_kernel_of_one_gpu_has_defaults_but_for_its_framework_s_launches() -> None:
     (target,) = pairs(("vllm_trtllm_gen_prefill",), ("b200_sxm",))
     found, defaults = borrow(target.kernel, target.gpu), default_values(target.kernel)
-    changed = {name for name, mine, plain in zip(CONSTANTS, found.values, defaults, strict=True) if mine != plain}
+    values = zip(CONSTANTS.items(), found.values, defaults, strict=True)
+    changed = {name: mine / plain for (name, _row), mine, plain in values if mine != plain}
     assert (found.sources, found.defaults) == ((), 1.0)
-    assert changed <= set(OF_LAUNCHES)
     assert "launch" in changed
+    others = {name: ratio for name, ratio in changed.items() if name not in OF_LAUNCHES}
+    assert others == pytest.approx(dict.fromkeys(others, DEFAULT_CLOCK_HZ / target.gpu.clock_hz))
+    assert all(CONSTANTS[name].cycles for name in others)
+
+
+def test_what_takes_so_many_cycles_is_shorter_on_a_faster_clock() -> None:
+    (target,) = pairs(("vllm_fa2_decode",), ("a100_sxm",))
+    faster = target.gpu.model_copy(update={"clock_hz": 2 * target.gpu.clock_hz})
+    for apart in (False, True):
+        was, now = (choose_constants(target.kernel, gpu, apart=apart).values for gpu in (target.gpu, faster))
+        ratios = {name: one / other for name, one, other in zip(CONSTANTS, now, was, strict=True) if other}
+        fitted = {name: ratios[name] for name in target.kernel.constants.fit}
+        assert fitted == pytest.approx({name: 0.5 if CONSTANTS[name].cycles else 1 for name in fitted})
 
 
 def test_rows_are_predicted_with_the_borrowed_constants(make_rows) -> None:

@@ -2,7 +2,7 @@
 
 A kernel that is calibrated on another GPU of the same architecture takes those constants. Else what other architectures
 show is taken half: each constant is the geometric mean of its median over them and of its default; those of launches
-are medians over the framework's kernels elsewhere. Times of what an SM does are scaled with its clock.
+are medians over the framework's kernels elsewhere. Times, defaults among them, are brought to the GPU's clock.
 `validate measured --unseen` judges this rule on GPUs whose own calibrations are left aside.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constant_vector import with_constants
 from attnsim.specs.calibration import calibrated_gpus, calibration_path, load_calibration
-from attnsim.specs.constants import CONSTANTS
+from attnsim.specs.constants import CONSTANTS, DEFAULT_CLOCK_HZ
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.hardware import load_gpu
 from attnsim.specs.kernel import Kernel
@@ -25,9 +25,6 @@ from attnsim.specs.mapping import gpu_kernels
 
 OF_LAUNCHES = ("launch", "spread", "scan", "copy", "apart", "combine")
 """Constants of how a framework and the host launch kernels, rather than of what a kernel does."""
-
-_IN_CYCLES = ("cta", "tile", "write", "combine_split", "scan", "spread")
-"""Times of what an SM does: they shrink as its clock rises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +41,7 @@ class Borrowed:
 
 def borrow(kernel: Kernel, gpu: GpuTile, start: Floats) -> Borrowed:
     """Constants of a kernel on a GPU as if it had not been calibrated there; `start` holds what they default to."""
+    start = _defaults_at_clock(kernel, gpu, start)
     elsewhere = _elsewhere(kernel.name, gpu)
     alike = [other for other in elsewhere if other.architecture == gpu.architecture]
     if alike:
@@ -55,9 +53,16 @@ def borrow(kernel: Kernel, gpu: GpuTile, start: Floats) -> Borrowed:
     return Borrowed(values=_halfway(values, defaults), gpus=_names(elsewhere), defaults=0.5)
 
 
+def scaled(kernel: str, source: GpuTile, gpu: GpuTile) -> dict[str, float]:
+    """Constants that a kernel was calibrated to on one GPU, at the clock of another: times take as many cycles."""
+    faster = gpu.clock_hz / source.clock_hz
+    constants = load_calibration(calibration_path(source.name, kernel), kernel=kernel).constants
+    return {name: value / faster if CONSTANTS[name].cycles else value for name, value in constants.items()}
+
+
 def _elsewhere(kernel: str, gpu: GpuTile) -> list[GpuTile]:
     """Other GPUs that a kernel is calibrated on."""
-    return [_hardware(name) for name in calibrated_gpus(kernel) if name != gpu.name]
+    return [published(name) for name in calibrated_gpus(kernel) if name != gpu.name]
 
 
 def _names(gpus: Sequence[GpuTile]) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ def _names(gpus: Sequence[GpuTile]) -> tuple[str, ...]:
 
 def _medians(kernel: str, gpu: GpuTile, sources: Sequence[GpuTile]) -> dict[str, float]:
     """Medians over GPUs of each constant of a kernel, brought to this GPU's clock; of two, the geometric mean."""
-    found = [_scaled(kernel, source, gpu) for source in sources]
+    found = [scaled(kernel, source, gpu) for source in sources]
     names = dict.fromkeys(name for one in found for name in one)
     return {name: _median([one[name] for one in found if name in one], name) for name in names}
 
@@ -75,11 +80,12 @@ def _median(values: Sequence[float], name: str) -> float:
     return float(np.exp(np.median(np.log(np.maximum(values, CONSTANTS[name].low)))))
 
 
-def _scaled(kernel: str, source: GpuTile, gpu: GpuTile) -> dict[str, float]:
-    """Constants of a kernel on one GPU for another one."""
-    faster = gpu.clock_hz / source.clock_hz
-    constants = load_calibration(calibration_path(source.name, kernel), kernel=kernel).constants
-    return {name: value / faster if name in _IN_CYCLES else value for name, value in constants.items()}
+def _defaults_at_clock(kernel: Kernel, gpu: GpuTile, start: Floats) -> Floats:
+    """The vector with those constants that a fit would find, and that are defaults yet, brought to the GPU's clock."""
+    slower = DEFAULT_CLOCK_HZ / gpu.clock_hz
+    known = dict(zip(CONSTANTS, start, strict=True))
+    still = [name for name in kernel.constants.fit if known[name] == CONSTANTS[name].default]
+    return with_constants(start, {name: known[name] * slower for name in still if CONSTANTS[name].cycles})
 
 
 def _launches(kernel: Kernel, gpu: GpuTile) -> dict[str, float]:
@@ -95,7 +101,7 @@ def _of_cells(cells: set[tuple[str, str]], gpu: GpuTile) -> Iterator[dict[str, f
     """Constants, on every other GPU, of every kernel that is timed in a framework and phase."""
     for other in gpu_kernels().values() if cells else ():
         if cells & {(rows.framework, rows.phase) for rows in other.measured}:
-            yield from (_scaled(other.name, source, gpu) for source in _elsewhere(other.name, gpu))
+            yield from (scaled(other.name, source, gpu) for source in _elsewhere(other.name, gpu))
 
 
 def _halfway(values: Floats, defaults: Floats) -> Floats:
@@ -106,5 +112,6 @@ def _halfway(values: Floats, defaults: Floats) -> Floats:
 
 
 @cache
-def _hardware(name: str) -> GpuTile:
+def published(name: str) -> GpuTile:
+    """A GPU as its file describes it, before any of its numbers is set to another value."""
     return load_gpu(name)

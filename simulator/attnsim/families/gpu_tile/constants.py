@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from attnsim.families.gpu_tile.borrow import borrow
+from attnsim.families.gpu_tile.borrow import borrow, published, scaled
 from attnsim.families.gpu_tile.columns import Floats
 from attnsim.families.gpu_tile.constant_vector import default_values, with_constants
 from attnsim.metrics import Trust
@@ -49,7 +49,8 @@ def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None, *, a
     known = calibrated_gpus(kernel.name)
     if gpu.name in known and not apart:
         own = load_calibration(calibration_path(gpu.name, kernel.name), kernel=kernel.name)
-        return Chosen(values=with_constants(start.values, own.constants), calibration=own, defaults=0)
+        constants = scaled(kernel.name, published(gpu.name), gpu)
+        return Chosen(values=with_constants(start.values, constants), calibration=own, defaults=0)
     if kernel.constants.of and not known:
         return start
     found = borrow(kernel, gpu, start.values)
