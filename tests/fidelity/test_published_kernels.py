@@ -14,10 +14,6 @@ DATASETS = ("flash_attention", "flash_decoding", "sage_attention", "lean_attenti
 
 MISSES = {
     "flash_attention": {
-        "forward-unfused: pytorch full 64",
-        "forward-unfused: pytorch causal 64",
-        "forward-unfused: pytorch full 128",
-        "forward-unfused: pytorch causal 128",
         "peak-fp8",
     },
     "flash_decoding": {"split: flash_decoding", "unsplit: flash_attention_2"},

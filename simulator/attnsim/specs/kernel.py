@@ -283,9 +283,22 @@ class GemmLaunch(Spec):
 
 
 class EinsumLaunches(Spec):
-    """One launch for each Einsum: products as GEMMs, everything else as a stream over its operands and its result."""
+    """One launch for each Einsum: products as GEMMs, everything else as a stream over its operands and its result.
+
+    together: Einsums that follow one another and that one kernel computes. dense: products know no masks: they compute
+    what a mask leaves out, and another kernel adds the mask to what they wrote. copied: tensors that a kernel of its
+    own brings into the layout of products, or back. stream, mask, copy_rate: shares of the DRAM bandwidth that these
+    kernels reach.
+    """
 
     kind: Literal["each_einsum"]
+    together: list[list[Text]] = Field(default_factory=list)
+    dense: bool = False
+    copied: list[Text] = Field(default_factory=list)
+    stream: float = Field(default=0.9, gt=0, le=1)
+    mask: float = Field(default=0.9, gt=0, le=1)
+    copy_rate: float = Field(default=0.9, gt=0, le=1)
+    source: Source | None = None
 
 
 class KernelChoice(Spec):

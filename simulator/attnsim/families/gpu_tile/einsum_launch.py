@@ -1,15 +1,17 @@
-"""One Einsum as one kernel, as PyTorch runs it without fusion: products as GEMMs, everything else as a stream.
+"""Einsums as kernels of their own, as PyTorch runs them without fusion: products as GEMMs, everything else as a stream.
 
-Einsum x extents -> Launch. A product is a batch of matrix products: ranks of its first operand alone are rows, of the
-second alone columns, of both batch. Any other Einsum reads its operands and writes its result once, with its operations
-spread over all SMs.
+Einsums x extents -> Launch. A product is a batch of matrix products: ranks of its first operand alone are rows, of the
+second alone columns, of both batch. Any other Einsum, or a few that a framework has one kernel for, reads what it takes
+from outside and writes what others need once, with its operations spread over all SMs. A framework without masks in its
+products computes what a mask leaves out too, and goes over the result once more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,16 +65,40 @@ def product_shape(cascade: Cascade, einsum: Einsum, extents: Mapping[str, int]) 
     )
 
 
+def grouped(cascade: Cascade, together: Sequence[Sequence[str]]) -> Iterator[tuple[Einsum, ...]]:
+    """Einsums in the order of the text, those of a group in `together` as one where all of them follow one another."""
+    left = list(cascade.einsums)
+    while left:
+        names = [einsum.name for einsum in left]
+        size = next((len(group) for group in together if names[: len(group)] == list(group)), 1)
+        yield tuple(left[:size])
+        left = left[size:]
+
+
+def without_masks(cascade: Cascade) -> Cascade:
+    """The cascade as it is computed by kernels that know no masks: at every point."""
+    return replace(cascade, einsums=tuple(replace(einsum, conditions=()) for einsum in cascade.einsums))
+
+
+def operations_of(done: Sequence[EinsumOps]) -> Mapping[str, int]:
+    """Operations by class of a few Einsums together."""
+    total: Counter[str] = Counter()
+    for one in done:
+        total.update(one.operations)
+    return total
+
+
 def stream_launch(
-    einsum: Einsum, done: EinsumOps, *, step: str, moved_bytes: float, gpu: GpuTile, rates: StreamRates
+    name: str, operations: Mapping[str, int], *, step: str, moved_bytes: float, gpu: GpuTile, rates: StreamRates
 ) -> Launch:
-    """A kernel that moves each byte of its operands and its result once; what fits the L2 stays there."""
-    fp32, mufu = _pipe_totals(done.operations)
-    ctas = max(1, math.ceil(done.points / (_THREADS * _ELEMENTS_PER_THREAD)))
+    """A kernel that moves each byte from outside and each that others need once; what fits the L2 stays there."""
+    fp32, mufu = _pipe_totals(operations)
+    points = max(operations.values(), default=0)
+    ctas = max(1, math.ceil(points / (_THREADS * _ELEMENTS_PER_THREAD)))
     cycles = (fp32 / gpu.fp32_per_cycle + mufu / gpu.exp_per_cycle) / rates.vector
     return Launch(
         step=step,
-        name=einsum.name,
+        name=name,
         works_s=np.full(1, cycles / ctas / gpu.clock_hz),
         repeats=ctas,
         slots=_RESIDENT,
@@ -86,7 +112,6 @@ def stream_launch(
         l2_bytes_per_s=rates.l2 * gpu.l2.bandwidth_bytes_per_s,
         dram_bytes_per_s=rates.dram * gpu.dram.bandwidth_bytes_per_s,
         before_s=rates.before_s,
-        einsums=(einsum.name,),
     )
 
 
@@ -99,9 +124,15 @@ def _pipe_totals(operations: Mapping[str, int]) -> tuple[float, float]:
     )
 
 
-def moved_words(cascade: Cascade, einsum: Einsum, done: EinsumOps, extents: Mapping[str, int]) -> int:
-    """Words that an Einsum reads, each operand once, and writes."""
+def moved_words(
+    cascade: Cascade, einsums: Sequence[Einsum], done: Sequence[EinsumOps], extents: Mapping[str, int]
+) -> int:
+    """Words that a few Einsums in one kernel read from outside, each operand once, and write for others."""
     batch = math.prod(extents[rank] for rank in cascade.batch)
-    operands = {access.tensor: access for access in einsum.inputs}
+    made = {einsum.name for einsum in einsums}
+    operands = {access.tensor: access for einsum in einsums for access in einsum.inputs if access.tensor not in made}
     read = [math.prod(extents[v.upper()] for v in dict.fromkeys(a.variables)) for a in operands.values()]
-    return batch * sum(read) + done.output_words
+    others = [einsum for einsum in cascade.einsums if einsum.name not in made]
+    needed = {access.tensor for einsum in others for access in einsum.inputs} | set(cascade.outputs)
+    written = [one.output_words for one in done if one.name in needed or len(done) == 1]
+    return batch * sum(read) + sum(written)

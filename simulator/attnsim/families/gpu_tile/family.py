@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from attnsim.engine.phases import ProgramPhase
 from attnsim.families.base import Assumptions, Bound, own_mappings
 from attnsim.families.gpu_tile.account import account
-from attnsim.families.gpu_tile.bind import LIBRARY, bind
+from attnsim.families.gpu_tile.bind import bind
 from attnsim.families.gpu_tile.constants import kernel_trust
 from attnsim.families.gpu_tile.launch import BoundWorkload
 from attnsim.families.gpu_tile.lower import lower
+from attnsim.families.gpu_tile.unfused import LIBRARY
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting, Trust
 from attnsim.specs.gpu_tile import GpuTile
