@@ -16,6 +16,7 @@ from attnsim.families.base import Assumptions, Family
 from attnsim.mapping.choose import resolve
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Metrics, PhaseTime, Trust, measure
+from attnsim.requests import is_trace_file, load_requests
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.hardware import Hardware, load_hardware
 from attnsim.specs.library import find, is_path
@@ -28,9 +29,11 @@ from attnsim.specs.targets import for_target
 from attnsim.workload import (
     PHASES,
     SCOPES,
+    Sequences,
     Step,
     Workload,
     cascade_step,
+    decode_batch,
     model_extents,
     phase_extents,
     require_positive,
@@ -38,6 +41,7 @@ from attnsim.workload import (
 )
 
 _TARGETS = ("hardware", "mapping", "model", "cascade")
+_OF_SEQUENCES = ("B", "P", "M", "PAST")
 _PS_PER_S = 1e12
 
 
@@ -49,6 +53,9 @@ class Request:
     extents: rank name -> size, which wins over the model's. phase: `decode` is one query after seq_len - 1 keys of the
     past, `prefill` as many queries as keys; None: as the model or the extents say. calibration: file of constants of
     a GPU kernel.
+
+    trace: a batch of decode requests of different lengths, by name (`share-gpt`, `alpaca`: drawn with `seed`) or as the
+    path of a CSV file; it stands in place of seq_len and phase.
     """
 
     model: str | None = None
@@ -59,6 +66,8 @@ class Request:
     phase: str | None = None
     seq_len: int | None = None
     batch: int | None = None
+    trace: str | None = None
+    seed: int = 0
     extents: Mapping[str, int] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     fill_drain: str | None = None
@@ -151,6 +160,7 @@ def make_plan(request: Request) -> Plan:
     model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
     workload = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
     _require_known(request.extents, workload, model)
+    _require_one_length(workload, hardware)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
     switches = mapping if isinstance(mapping, LoopNest) else None
     default_files = switches.register_file_energy if switches else "full"
@@ -158,6 +168,7 @@ def make_plan(request: Request) -> Plan:
     files = {"hardware": find("hardware", hardware_name), "cascade": find("cascade", cascade_name)}
     files |= {"model": find("model", request.model)} if request.model else {}
     files |= {"mapping": find("mapping", request.mapping)} if request.mapping else {}
+    files |= {"trace": Path(request.trace)} if request.trace and is_trace_file(request.trace) else {}
     return Plan(
         request=request,
         workload=workload,
@@ -189,14 +200,14 @@ def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpe
 def _workload(request: Request, model: Model | None, cascade: Cascade) -> Workload:
     if model is None:
         return _cascade_workload(request, cascade)
-    seq_len = request.seq_len if request.seq_len is not None else model.seq_len
-    batch = request.batch if request.batch is not None else model.batch
-    ranks = model_extents(model, seq_len=seq_len, batch=batch, extents=request.extents, phase=request.phase)
+    sequences = _sequences(request, model.seq_len, model.batch)
+    ranks = model_extents(model, sequences, request.extents)
     subject = cascade.name if request.cascade else request.scope
-    phase = f" {request.phase}" if request.phase else ""
-    label = f"{model.name} {subject}{phase}, {seq_len} tokens, batch {batch}"
+    phase = f" {sequences.phase}" if sequences.phase else ""
+    label = f"{model.name} {subject}{phase}, {sequences}"
     if request.scope == "attention":
-        return Workload(label=label, steps=(cascade_step(subject, cascade, ranks),))
+        step = cascade_step(subject, cascade, ranks)
+        return Workload(label=label, steps=(step,), requests=sequences.requests)
     steps = [
         cascade_step(
             step.name,
@@ -205,7 +216,36 @@ def _workload(request: Request, model: Model | None, cascade: Cascade) -> Worklo
         )
         for step in model.layer
     ]
-    return Workload(label=label, steps=tuple(steps))
+    return Workload(label=label, steps=tuple(steps), requests=sequences.requests)
+
+
+def _sequences(request: Request, seq_len: int | None, batch: int) -> Sequences:
+    """The sequences that a request asks for; `seq_len` and `batch` where it says none."""
+    if request.trace is None:
+        return Sequences(
+            seq_len=seq_len if request.seq_len is None else request.seq_len,
+            batch=batch if request.batch is None else request.batch,
+            phase=request.phase,
+        )
+    told = [("--phase prefill", "the requests of a trace decode")] if request.phase == "prefill" else []
+    told += [("--seq-len", "the trace says how long each sequence is")] if request.seq_len is not None else []
+    told += [(f"--extent {name}", "the trace sets this rank") for name in request.extents if name in _OF_SEQUENCES]
+    if told:
+        raise AttnSimError(
+            *(Problem(path=path, what=what, remedy="leave it out, or --trace") for path, what in told),
+        )
+    requests = load_requests(request.trace, batch=request.batch, usual_batch=batch, seed=request.seed)
+    trace = Path(request.trace).name if is_trace_file(request.trace) else request.trace
+    return decode_batch(trace, requests)
+
+
+def _require_one_length(workload: Workload, hardware: Hardware) -> None:
+    """Raise AttnSimError if requests differ in their keys and the hardware's family does not look at them."""
+    lengths = {request.keys for request in workload.requests}
+    if len(lengths) > 1 and not family_of(hardware).takes_requests:
+        what = f"{hardware.family} simulates sequences of one length, and the trace has {len(lengths)} lengths"
+        remedy = "leave --trace out and give --seq-len, or take hardware of another family"
+        raise AttnSimError(Problem(path=hardware.name, what=what, remedy=remedy))
 
 
 def _require_known(extents: Mapping[str, int], workload: Workload, model: Model | None) -> None:
@@ -223,14 +263,16 @@ def _require_known(extents: Mapping[str, int], workload: Workload, model: Model 
 def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
     if request.scope == "layer":
         raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
-    ranks = {"B": request.batch or 1, "H": 1, **request.extents}
-    if request.seq_len is not None:
-        ranks = {**phase_extents(request.seq_len, request.phase), **ranks}
+    sequences = _sequences(request, None, 1)
+    ranks = {"B": sequences.batch, "H": 1, **request.extents}
+    if sequences.seq_len is not None:
+        ranks = {**phase_extents(sequences.seq_len, sequences.phase), **ranks}
     constants = {name for name, _ in cascade.constants}
     require_positive({name: size for name, size in ranks.items() if name not in constants})
     step = cascade_step(cascade.name, cascade, ranks)
     sizes = " ".join(f"{rank}={size}" for rank, size in step.extents.items())
-    return Workload(label=f"{cascade.name} {sizes}", steps=(step,))
+    label = f"{cascade.name} {sizes}" + (f", {sequences}" if sequences.requests else "")
+    return Workload(label=label, steps=(step,), requests=sequences.requests)
 
 
 def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, hardware: Hardware) -> MappingSpec:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from attnsim import __version__
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.pipeline import Plan, Run, file_hashes
+from attnsim.requests import is_trace_file, largest_keys, mean_keys
 
 JsonObject: TypeAlias = dict[str, object]
 
@@ -46,6 +47,7 @@ def run_json(run: Run) -> JsonObject:
             }
             for phase in metrics.phases
         ],
+        "requests": _requests(run.plan),
         "provenance": _provenance(run.plan),
     }
 
@@ -55,8 +57,24 @@ def json_text(document: object) -> str:
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
+def _requests(plan: Plan) -> JsonObject | None:
+    """The batch that a trace gave; the seed is null for a file. None without a trace."""
+    requests, trace = plan.workload.requests, plan.request.trace
+    if trace is None or not requests:
+        return None
+    return {
+        "trace": trace,
+        "seed": None if is_trace_file(trace) else plan.request.seed,
+        "batch": len(requests),
+        "mean_keys": mean_keys(requests),
+        "largest_keys": largest_keys(requests),
+    }
+
+
 def _provenance(plan: Plan) -> JsonObject:
     request = dataclasses.asdict(plan.request)
+    if plan.request.trace is None:
+        del request["seed"]
     return {
         "attnsim": __version__,
         "workload": plan.workload.label,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from attnsim.einsum.ast import Cascade
 from attnsim.errors import AttnSimError, Problem
+from attnsim.requests import DecodeRequest, mean_keys
 from attnsim.specs.model import Model
 
 SCOPES = ("attention", "layer")
@@ -28,10 +29,41 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Steps that run one after the other; `label` names model, scope, length and batch for people."""
+    """Steps that run one after the other; `label` names model, scope, length and batch for people.
+
+    requests: the sequences of a batch that decode, each with keys of its own; empty if all have the extents of the
+    steps. With requests the extents are B = their number, P = 1, M = the mean of their keys rounded up, PAST = M - 1:
+    right for steps that do not look at keys, and for attention only where all keys are equal.
+    """
 
     label: str
     steps: tuple[Step, ...]
+    requests: tuple[DecodeRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequences:
+    """The sequences of a batch: how many, how many tokens each has (None: the extents say), and in which phase.
+
+    With `requests` the tokens are the mean of their keys, rounded up, and `trace` says where they come from.
+    """
+
+    seq_len: int | None
+    batch: int
+    phase: str | None = None
+    requests: tuple[DecodeRequest, ...] = ()
+    trace: str = ""
+
+    def __str__(self) -> str:
+        if self.requests:
+            return f"{self.trace} with {self.batch} requests of {mean_keys(self.requests):.4g} tokens in the mean"
+        return f"{self.seq_len} tokens, batch {self.batch}"
+
+
+def decode_batch(trace: str, requests: tuple[DecodeRequest, ...]) -> Sequences:
+    """The sequences of a batch of requests, of which there is at least one; `trace` says where they come from."""
+    tokens = math.ceil(mean_keys(requests))
+    return Sequences(seq_len=tokens, batch=len(requests), phase="decode", requests=requests, trace=trace)
 
 
 def phase_extents(seq_len: int, phase: str | None) -> dict[str, int]:
@@ -44,11 +76,10 @@ def phase_extents(seq_len: int, phase: str | None) -> dict[str, int]:
     return {"P": queries, "M": seq_len, **past}
 
 
-def model_extents(
-    model: Model, *, seq_len: int, batch: int, extents: Mapping[str, int], phase: str | None = None
-) -> dict[str, int]:
+def model_extents(model: Model, sequences: Sequences, extents: Mapping[str, int]) -> dict[str, int]:
     """Extents by rank letter: the model's own, B = batch, queries and keys of the phase, then what the user set."""
-    bound = {**model.ranks, "B": batch, **phase_extents(seq_len, phase), **extents}
+    seq_len = model.seq_len if sequences.seq_len is None else sequences.seq_len
+    bound = {**model.ranks, "B": sequences.batch, **phase_extents(seq_len, sequences.phase), **extents}
     require_positive({name: size for name, size in bound.items() if name != "PAST"})
     return bound
 

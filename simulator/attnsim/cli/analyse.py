@@ -53,11 +53,11 @@ def analyse(
 def _extents(cascade: Cascade, model: str | None, length: int | None, batch: int | None) -> Mapping[str, int]:
     """Extents of the cascade's ranks that the model has letters for."""
     from attnsim.specs.model import load_model
-    from attnsim.workload import model_extents
+    from attnsim.workload import Sequences, model_extents
 
     spec = load_model(model or LETTERS_OF)
     sizes = batch or (spec.batch if model else 1)
-    letters = model_extents(spec, seq_len=length or spec.seq_len, batch=sizes, extents={})
+    letters = model_extents(spec, Sequences(seq_len=length or spec.seq_len, batch=sizes), {})
     if model is None:
         letters |= {rank: 1 for rank in cascade.batch if rank != "B"}
     return {rank: letters[rank] for rank, _ in cascade.ranks if rank in letters}

@@ -50,7 +50,7 @@ def _relative(result: Run | Infeasible, first: Run | None) -> JsonObject:
 
 
 def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: Sequence[str]) -> list[str]:
-    tokens = show_length(request.seq_len) if request.seq_len is not None else ""
+    tokens = show_length(request.seq_len) if request.seq_len is not None else request.trace or ""
     if isinstance(result, Infeasible):
         return [request.model or "", tokens, request.hardware or "", request.mapping or "", "does not fit"]
     metrics, plan = result.metrics, result.plan

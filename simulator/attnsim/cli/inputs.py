@@ -50,6 +50,19 @@ BatchOption = Annotated[
     int | None,
     typer.Option("--batch", min=1, max=2**31, help="sequences; the model's own if left out", rich_help_panel=_WHAT),
 ]
+TraceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--trace",
+        metavar="NAME|FILE",
+        help="requests of different lengths that decode: share-gpt, alpaca, or the path of a CSV file",
+        rich_help_panel=_WHAT,
+    ),
+]
+SeedOption = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**63 - 1, help="of the requests that --trace draws", rich_help_panel=_WHAT),
+]
 ScopeOption = Annotated[
     Scope, typer.Option("--scope", help="attention alone, or the layer with its linear parts", rich_help_panel=_WHAT)
 ]

@@ -37,9 +37,14 @@ class Bound:
 
 
 class Family(Protocol):
-    """The contract of a hardware family. `delays` names engine resources that stand for latency, not for hardware."""
+    """The contract of a hardware family.
+
+    delays: engine resources that stand for latency, not for hardware. takes_requests: whether `bind` looks at the
+    requests of a workload; a family that does not never sees any whose keys differ.
+    """
 
     delays: frozenset[str]
+    takes_requests: bool
 
     def bind(
         self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions, /

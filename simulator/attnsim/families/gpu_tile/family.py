@@ -28,6 +28,7 @@ class GpuTileFamily:
     """Bind, lower and account for GPUs; without state."""
 
     delays: frozenset[str] = frozenset({"launch"})
+    takes_requests = False
 
     def bind(
         self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions

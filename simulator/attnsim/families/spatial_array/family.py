@@ -25,6 +25,7 @@ class SpatialArrayFamily:
     """Bind, lower and account for spatial arrays; without state."""
 
     delays = frozenset({LATENCY})
+    takes_requests = False
 
     def bind(
         self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], assumptions: Assumptions
