@@ -23,7 +23,7 @@ from attnsim.specs.library import find, is_path
 from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
-from attnsim.specs.model import Model, load_model
+from attnsim.specs.model import Model, devices_of, load_model, one_of
 from attnsim.specs.overrides import Override, parse_override
 from attnsim.specs.targets import for_target
 from attnsim.workload import (
@@ -55,7 +55,8 @@ class Request:
     a GPU kernel.
 
     trace: a batch of decode requests of different lengths, by name (`share-gpt`, `alpaca`: drawn with `seed`) or as the
-    path of a CSV file; it stands in place of seq_len and phase.
+    path of a CSV file; it stands in place of seq_len and phase. tensor_parallel: devices that share a layer, of which
+    one is simulated; None: as the model says.
     """
 
     model: str | None = None
@@ -68,6 +69,7 @@ class Request:
     batch: int | None = None
     trace: str | None = None
     seed: int = 0
+    tensor_parallel: int | None = None
     extents: Mapping[str, int] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     fill_drain: str | None = None
@@ -197,14 +199,16 @@ def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpe
     return mapping if request.cascade in (None, *_written_for(mapping)) else None
 
 
-def _workload(request: Request, model: Model | None, cascade: Cascade) -> Workload:
-    if model is None:
+def _workload(request: Request, whole: Model | None, cascade: Cascade) -> Workload:
+    if whole is None:
         return _cascade_workload(request, cascade)
+    devices = devices_of(whole, request.tensor_parallel)
+    model = one_of(whole, devices)
     sequences = _sequences(request, model.seq_len, model.batch)
     ranks = model_extents(model, sequences, request.extents)
     subject = cascade.name if request.cascade else request.scope
     phase = f" {sequences.phase}" if sequences.phase else ""
-    label = f"{model.name} {subject}{phase}, {sequences}"
+    label = f"{model.name} {subject}{phase}, {sequences}" + (f", 1 of {devices} devices" if devices > 1 else "")
     if request.scope == "attention":
         step = cascade_step(subject, cascade, ranks)
         return Workload(label=label, steps=(step,), requests=sequences.requests)
@@ -263,6 +267,9 @@ def _require_known(extents: Mapping[str, int], workload: Workload, model: Model 
 def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
     if request.scope == "layer":
         raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
+    if request.tensor_parallel not in (None, 1):
+        what = "only the layer of a model is divided over devices"
+        raise AttnSimError(Problem(path="--tensor-parallel", what=what, remedy="give --model, or leave it out"))
     sequences = _sequences(request, None, 1)
     ranks = {"B": sequences.batch, "H": 1, **request.extents}
     if sequences.seq_len is not None:

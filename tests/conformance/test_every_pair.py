@@ -29,7 +29,7 @@ DESIGNS = [name for name in ARRAYS if not name.startswith("fusemax_") or name ==
 # GPUs differ in numbers only; two stand for all where every cascade runs.
 GPUS = ["h100_sxm", "l40s"]
 WITHOUT_SOFTMAX = ("eyeriss_like",)
-LINEAR = ("conv1d", "gemm")
+LINEAR = ("conv1d", "gemm", "residual_add")
 # Cascades without masks, windows or chosen points, and hardware whose sides divide the small extents.
 DENSE = [
     name

@@ -63,6 +63,16 @@ SeedOption = Annotated[
     int,
     typer.Option("--seed", min=0, max=2**63 - 1, help="of the requests that --trace draws", rich_help_panel=_WHAT),
 ]
+TensorParallelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tensor-parallel",
+        min=1,
+        max=2**20,
+        help="devices that share a layer, one of which is simulated; the model's own if left out",
+        rich_help_panel=_WHAT,
+    ),
+]
 ScopeOption = Annotated[
     Scope, typer.Option("--scope", help="attention alone, or the layer with its linear parts", rich_help_panel=_WHAT)
 ]

@@ -71,6 +71,8 @@ FORMULAS: dict[str, Formula] = {
     "layer_norm": Formula(
         inputs={"X": "D P", "G": "D", "C": "D"}, outputs=("D P",), compute=layers.layer_norm_of_columns
     ),
+    "residual_add": Formula(inputs={"X": "D P", "Z": "D P"}, outputs=("D P",), compute=layers.residual_add),
+    "gelu": Formula(inputs={"X": "S P"}, outputs=("S P",), compute=layers.gelu),
     "encoder_layer": Formula(inputs=_ENCODER, outputs=("B P D",), compute=layers.encoder_layer),
     "decoder_layer": Formula(inputs=_DECODER, outputs=("B P D", "B H E P", "B H F P"), compute=layers.decoder_layer),
     "softmax_attention": Formula(inputs=_QKV, outputs=_AV, compute=attention.softmax_attention),

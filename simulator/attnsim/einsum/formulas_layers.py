@@ -32,6 +32,16 @@ def layer_norm_of_columns(x: Operands, n: Sizes) -> tuple[Array, ...]:
     return (_layer_norm(x["X"].T, x["G"], x["C"], n["eps"]).T,)
 
 
+def residual_add(x: Operands, _n: Sizes) -> tuple[Array, ...]:
+    """Sum of X[d,p] and Z[d,p]."""
+    return (x["X"] + x["Z"],)
+
+
+def gelu(x: Operands, _n: Sizes) -> tuple[Array, ...]:
+    """GELU of every value of X[s,p]."""
+    return (_gelu(x["X"]),)
+
+
 def encoder_layer(x: Operands, n: Sizes) -> tuple[Array, ...]:
     """Vaswani et al. 2017: norm(y + ffn(y)) with y = norm(x + attention(x)), token by token rows."""
     attended = np.stack([_encoder_attention(tokens, x) for tokens in x["X"]])

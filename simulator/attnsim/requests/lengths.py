@@ -63,7 +63,7 @@ DATASETS: Mapping[str, Dataset] = {
         outputs=LogNormal(median=40.0, sigma=1.3, most=256),
     ),
 }
-"""By name. Means are those that NeuPIMs (ASPLOS 2024, section 7) gives: 80 and 296 tokens, 12 and 56.
+"""By name. Means are those that NeuPIMs (ASPLOS 2024, arXiv 2403.00579) gives: 80 and 296 tokens, 12 and 56.
 
 Spreads are fitted to quantiles of the token counts in its artifact (github.com/casys-kaist/NeuPIMs, trace-generator),
 each as counted there and as here:

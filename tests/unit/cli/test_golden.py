@@ -11,6 +11,8 @@ from attnsim.cli import main
 SHOWN = {
     "run.txt": "run --model bert --seq-len 16K --batch 64 --mapping binding",
     "run_layer.txt": "run --model t5 --seq-len 1K --batch 64 --mapping flat --scope layer",
+    "run_tensor_parallel.txt": "run --model gpt3-30b --hardware fusemax --phase decode --seq-len 1K --batch 64"
+    " --scope layer",
     "compare.txt": "compare --model bert,xlm --seq-len 1K,1M --batch 64"
     " --mapping unfused,flat,cascade,architecture,binding",
     "compare_misfit.txt": "compare --model bert --seq-len 4K --mapping architecture,binding"

@@ -39,6 +39,20 @@ def test_the_same_call_prints_the_same_bytes(capsys: pytest.CaptureFixture[str])
     assert answer(call, capsys) == answer(call, capsys)
 
 
+@pytest.mark.parametrize("command", ["run", "compare", "trace"])
+def test_every_command_takes_a_trace_and_devices(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = tmp_path / "equal.csv"
+    trace.write_text("seq_len\n256\n256\n256\n", encoding="utf-8")
+    call = [command, "--model", "gpt3-7b", "--hardware", "fusemax", "--tensor-parallel", "2", "--trace", str(trace)]
+    out = tmp_path / "trace.json"
+    shown = answer([*call, "--batch", "2", *(["--out", str(out)] if command == "trace" else [])], capsys)
+    title = "gpt3-7b attention decode, equal.csv with 2 requests of 256 tokens in the mean, 1 of 2 devices: binding on"
+    wanted = {"run": title, "compare": str(trace), "trace": f"{out}: "}
+    assert wanted[command] in shown
+
+
 def test_both_engines_give_the_same_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     call = ["run", "--model", "bert", "--seq-len", "1K", "--batch", "1", "--mapping", "binding", "--json", "--engine"]
     fast, reference = (json.loads(answer([*call, engine], capsys)) for engine in ("fast", "reference"))
@@ -138,6 +152,16 @@ BAD_RUNS = [
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clok=1 GHz"], "did you mean clock"),
     (["run", *CALL, "--mapping", "binding", "--set", "hardware.clock=1 GiB"], "expected a frequency"),
     (["run", *CALL, "--mapping", "binding", "--set", "clock"], "path=value"),
+    (
+        ["run", *CALL, "--mapping", "binding", "--trace", "alpaca", "--phase", "prefill"],
+        "--phase prefill: the requests of a trace decode; leave it out, or --trace\n--seq-len: the trace says",
+    ),
+    (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpaca"], "simulates sequences of one length"),
+    (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpac"], "did you mean alpaca?"),
+    (["run", "--model", "bert", "--mapping", "binding", "--trace", "./none.csv"], "none.csv: there is no such file"),
+    (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpaca", "--seed", "-1"], "--seed"),
+    (["run", *CALL, "--mapping", "binding", "--tensor-parallel", "2"], "bert does not say which ranks"),
+    (["run", "--model", "gpt3-7b", "--hardware", "fusemax", "--tensor-parallel", "3"], "take 1, 2, 4, 8, 16, 32"),
     (["compare", *CALL, "--mapping", "flat,,binding"], "--mapping: 'flat,,binding' has an empty name"),
     (["compare", "--mapping", "flat,bindng", "--model", "bert"], "did you mean binding"),
     (["trace", *CALL, "--mapping", "binding", "--out", "/nowhere/trace.json"], "/nowhere/trace.json: no such file"),

@@ -22,7 +22,7 @@ def test_a_name_is_found_whatever_the_current_folder_is(tmp_path: Path, monkeypa
     assert find("model", "bert") == data_root() / "workloads" / "models" / "bert.yaml"
 
 
-MODELS = "bert, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"
+MODELS = "bert, gpt3-13b, gpt3-175b, gpt3-30b, gpt3-7b, llama2_7b, llama3_70b, llama3_8b, t5, trxl, xlm"
 
 
 @pytest.mark.parametrize("kind", KINDS)

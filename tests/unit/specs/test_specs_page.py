@@ -14,7 +14,7 @@ from attnsim.specs.kernel import Kernel, kernel_problems
 from attnsim.specs.library import data_root
 from attnsim.specs.load import load_text
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
-from attnsim.specs.model import Model
+from attnsim.specs.model import Model, model_problems
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec
 
@@ -37,7 +37,7 @@ def read(kind: str, text: str) -> FileSpec:
         case "claims":
             return load_text(text, Claims, "mine.yaml", claims_problems)
         case _:
-            return load_text(text, Model, "mine.yaml")
+            return load_text(text, Model, "mine.yaml", model_problems)
 
 
 @pytest.mark.parametrize(("kind", "text"), EXAMPLES, ids=[kind for kind, _ in EXAMPLES])
