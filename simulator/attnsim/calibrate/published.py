@@ -17,10 +17,11 @@ import polars as pl
 from attnsim.calibrate.choose import Target
 from attnsim.calibrate.fit import errors_of, fit_constants
 from attnsim.claims import Point, points_of
+from attnsim.components.attention import UNLIMITED, AttentionShape, attention_shape
 from attnsim.errors import AttnSimError, Problem
 from attnsim.families.gpu_tile.attention import require_types, visible_pairs
 from attnsim.families.gpu_tile.constants import shared_values
-from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, attention_ranks, attention_shape
+from attnsim.families.gpu_tile.fused import attention_ranks
 from attnsim.pipeline import Request, require_mapping_fits, simulate
 from attnsim.specs.calibration import Calibration
 from attnsim.specs.cascade import load_cascade

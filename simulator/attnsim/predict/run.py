@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from attnsim.components.attention import UNLIMITED
 from attnsim.families.gpu_tile.attention import gpu_numbers
 from attnsim.families.gpu_tile.bulk import PARTS, run_bulk
 from attnsim.families.gpu_tile.columns import CONSTANT, Floats
-from attnsim.families.gpu_tile.fused import UNLIMITED, TileWork, attention_ranks, tile_work
+from attnsim.families.gpu_tile.fused import TileWork, attention_ranks, tile_work
 from attnsim.families.gpu_tile.problems import Problems, bind_problems
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.gpu_tile import GpuTile

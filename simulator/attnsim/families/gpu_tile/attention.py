@@ -6,16 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from attnsim.components.attention import UNLIMITED, AttentionShape, attention_shape
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
-from attnsim.families.gpu_tile.fused import (
-    UNLIMITED,
-    AttentionShape,
-    TileWork,
-    attention_ranks,
-    attention_shape,
-    tile_work,
-)
+from attnsim.families.gpu_tile.fused import TileWork, attention_ranks, tile_work
 from attnsim.families.gpu_tile.launch import Activity, Launch
 from attnsim.families.gpu_tile.occupancy import too_large
 from attnsim.families.gpu_tile.plan import (

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from attnsim.components.attention import UNLIMITED, AttentionShape
 from attnsim.engine.compiled import compiled
 from attnsim.families.gpu_tile.columns import AT, Floats, blank
-from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, TileWork
+from attnsim.families.gpu_tile.fused import TileWork
 from attnsim.families.gpu_tile.occupancy import WARP_THREADS, resident_ctas
 from attnsim.families.gpu_tile.splits import (
     RULES,

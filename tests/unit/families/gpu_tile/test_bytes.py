@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from attnsim.components.attention import attention_shape
 from attnsim.families.gpu_tile.columns import AT
-from attnsim.families.gpu_tile.fused import attention_ranks, attention_shape, tile_work
+from attnsim.families.gpu_tile.fused import attention_ranks, tile_work
 from attnsim.families.gpu_tile.problems import bind_problems, one_problem
 from attnsim.pipeline import Request, Run, simulate
 from attnsim.specs.cascade import load_cascade

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from attnsim.components.attention import UNLIMITED, AttentionShape, attention_shape
 from attnsim.errors import MappingError
-from attnsim.families.gpu_tile.fused import UNLIMITED, AttentionShape, attention_ranks, attention_shape, tile_work
+from attnsim.families.gpu_tile.fused import attention_ranks, tile_work
 from attnsim.specs.cascade import load_cascade
 
 EXTENTS = {"B": 2, "H": 4, "G": 3, "P": 10, "M": 40, "E": 64, "F": 32}
