@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from attnsim.errors import MappingError, Problem
 from attnsim.specs.loop_nest import Choice, LoopNest, Phase
 from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.npu_schedule import Schedule
 
 Load = Callable[[str], MappingSpec]
 
@@ -18,7 +19,7 @@ def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> Map
 
     Raises MappingError when no choice covers the extents.
     """
-    if not mapping.choose:
+    if isinstance(mapping, Schedule) or not mapping.choose:
         return mapping
     for choice in mapping.choose:
         if all(_holds(rank, bounds, extents) for rank, bounds in choice.when.items()):

@@ -9,14 +9,15 @@ from attnsim.errors import Problem, SpecError
 from attnsim.specs.gpu_tile import GpuTile, gpu_problems
 from attnsim.specs.library import find, suggest
 from attnsim.specs.load import read_node, validate_node
+from attnsim.specs.npu_pim import NpuPim, npu_pim_problems
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import problem_at
 from attnsim.specs.yaml_nodes import Node
 
-Hardware: TypeAlias = SpatialArray | GpuTile
+Hardware: TypeAlias = SpatialArray | GpuTile | NpuPim
 
-FAMILIES: dict[str, type[Hardware]] = {"spatial_array": SpatialArray, "gpu_tile": GpuTile}
+FAMILIES: dict[str, type[Hardware]] = {"spatial_array": SpatialArray, "gpu_tile": GpuTile, "npu_pim": NpuPim}
 """Spec class of each hardware family."""
 
 
@@ -37,6 +38,8 @@ def load_gpu(name: str) -> GpuTile:
 
 def hardware_problems(hardware: Hardware) -> list[Problem]:
     """Contradictions inside a hardware, by the rules of its family."""
+    if isinstance(hardware, NpuPim):
+        return npu_pim_problems(hardware)
     return gpu_problems(hardware) if isinstance(hardware, GpuTile) else spatial_array_problems(hardware)
 
 

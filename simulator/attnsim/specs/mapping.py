@@ -11,12 +11,13 @@ from attnsim.specs.kernel import Kernel, kernel_problems
 from attnsim.specs.library import find, shipped_files, suggest
 from attnsim.specs.load import read_node, validate_node
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
+from attnsim.specs.npu_schedule import Schedule, schedule_problems
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.yaml_nodes import Node
 
-Mapping: TypeAlias = LoopNest | Kernel
+Mapping: TypeAlias = LoopNest | Kernel | Schedule
 
-MAPPINGS: dict[str, type[Mapping]] = {"spatial_array": LoopNest, "gpu_tile": Kernel}
+MAPPINGS: dict[str, type[Mapping]] = {"spatial_array": LoopNest, "gpu_tile": Kernel, "npu_pim": Schedule}
 """Spec class of the mappings of each hardware family."""
 
 
@@ -28,6 +29,8 @@ def load_mapping(name: str, overrides: Sequence[Override] = ()) -> Mapping:
 
 def mapping_problems(mapping: Mapping) -> list[Problem]:
     """Contradictions inside a mapping, before any cascade or hardware is looked at, by the rules of its family."""
+    if isinstance(mapping, Schedule):
+        return schedule_problems(mapping)
     return kernel_problems(mapping) if isinstance(mapping, Kernel) else loop_nest_problems(mapping)
 
 

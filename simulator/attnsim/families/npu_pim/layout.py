@@ -1,0 +1,85 @@
+"""Where K and V of a request lie in the banks of its channel, and so which tiles its two products take.
+
+AttentionShape x keys -> Blocks. K: a token in each bank, the heads side by side along a row; V: an element of a head in
+each bank, the tokens along a row (NeuPIMs, ASPLOS 2024, section 6.3). A block is what the global buffer is filled for:
+some rows of queries or of weights, and the tiles that multiply them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from attnsim.components.attention import AttentionShape
+from attnsim.errors import MappingError
+from attnsim.specs.npu_pim import NpuPim, Pim
+from attnsim.specs.spec import problem_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """`fills` of the global buffer, then `tiles` rows of all banks, each with results of so many compute `steps`."""
+
+    fills: int
+    tiles: int
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Sizes in which heads lie in rows. queries: of a group that the global buffer holds at once."""
+
+    row: int
+    banks: int
+    multipliers: int
+    heads_in_row: int
+    queries: int
+
+
+def layout_of(shape: AttentionShape, device: NpuPim, pim: Pim) -> Layout:
+    """The layout of a problem; MappingError where a head does not tile a row."""
+    row = int(device.memory.row_bytes / device.word_bytes)
+    if shape.qk_dim > row or row % shape.qk_dim:
+        what = f"heads of {shape.qk_dim} elements do not tile a row of {row}"
+        divisors = ", ".join(str(size) for size in range(16, row + 1) if row % size == 0)
+        raise MappingError(problem_at(device, "memory.row", what, f"take heads of {divisors}, or another row"))
+    return Layout(
+        row=row,
+        banks=device.memory.banks_per_channel,
+        multipliers=pim.multipliers,
+        heads_in_row=row // shape.qk_dim,
+        queries=max(1, min(shape.group, int(pim.buffer_bytes // device.memory.row_bytes))),
+    )
+
+
+def score_blocks(layout: Layout, shape: AttentionShape, keys: int) -> list[Block]:
+    """Q K^T of one request: for each row of heads and queries of the group, all tokens."""
+    steps = math.ceil(shape.qk_dim / layout.multipliers)
+    blocks = []
+    for first in range(0, shape.kv_heads, layout.heads_in_row):
+        heads = min(layout.heads_in_row, shape.kv_heads - first)
+        for queries in _shares(shape.group, layout.queries):
+            blocks.append(
+                Block(fills=queries, tiles=math.ceil(keys / layout.banks), steps=(steps,) * (heads * queries))
+            )
+    return blocks
+
+
+def value_blocks(layout: Layout, shape: AttentionShape, keys: int) -> list[Block]:
+    """P V of one request: for each head and row of tokens, all elements of the head."""
+    blocks = []
+    for tokens in _shares(keys, layout.row):
+        for queries in _shares(shape.group, layout.queries):
+            steps = (math.ceil(tokens / layout.multipliers),) * queries
+            blocks.append(Block(fills=queries, tiles=math.ceil(shape.v_dim / layout.banks), steps=steps))
+    return blocks * shape.kv_heads
+
+
+def value_parts(layout: Layout, keys: int) -> int:
+    """Rows of tokens of a request, whose results have to be added up."""
+    return math.ceil(keys / layout.row)
+
+
+def _shares(total: int, size: int) -> list[int]:
+    """`total` in shares of at most `size`."""
+    return [min(size, total - first) for first in range(0, total, size)]

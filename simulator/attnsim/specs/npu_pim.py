@@ -1,0 +1,212 @@
+"""NPU and PIM specs: what `hwspecs/npu_pim/<name>.yaml` may say, as frozen typed nouns in SI units.
+
+A device is a number of equal systolic arrays and vector units at one clock beside a DRAM of equal channels, whose banks
+may have multipliers of their own. Times of the DRAM are those of JEDEC standards, under their names without the t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from attnsim.errors import Problem
+from attnsim.specs.quantity import Bits, Bytes, BytesPerSecond, Hertz, Joule, JoulePerByte, Second, SquareMetre, Watt
+from attnsim.specs.spec import FileSpec, Fraction, Source, Spec, Text, problem_at
+
+Dataflow = Literal["weight_stationary", "output_stationary", "input_stationary"]
+
+
+class Arrays(Spec):
+    """Systolic arrays that work on one product together: each holds the same stationary tile, and what streams through
+    is dealt out to them. overlapped: a new stationary tile is loaded while the one before is in use.
+    """
+
+    count: PositiveInt
+    rows: PositiveInt
+    columns: PositiveInt
+    dataflow: Dataflow = "weight_stationary"
+    overlapped: bool = True
+    source: Source | None = None
+
+
+class Vectors(Spec):
+    """Vector units. Each operation takes `cycles` on `lanes` elements, one cycle where nothing is said of it, and a sum
+    or maximum over a vector as many more for its tree. hidden: operations whose time is not counted.
+    """
+
+    count: PositiveInt
+    lanes: PositiveInt
+    cycles: dict[str, PositiveInt] = Field(default_factory=dict)
+    hidden: bool = False
+    source: Source | None = None
+
+
+class Timing(Spec):
+    """Least times between commands of a DRAM (JEDEC): from the first named command to the second.
+
+    rcd: activate to read; rp: precharge to activate; ras: activate to precharge; rtp: read to precharge; faw: four
+    activates of a rank; ccd: read to read; cl: read to its data; rfc: length of a refresh; refi: from one refresh of a
+    rank to the next.
+    """
+
+    rcd_s: Second = Field(alias="rcd")
+    rp_s: Second = Field(alias="rp")
+    ras_s: Second = Field(alias="ras")
+    rtp_s: Second = Field(alias="rtp")
+    faw_s: Second = Field(alias="faw")
+    ccd_s: Second = Field(alias="ccd")
+    cl_s: Second = Field(alias="cl")
+    rfc_s: Second = Field(alias="rfc")
+    refi_s: Second = Field(alias="refi")
+    source: Source | None = None
+
+
+class DramEnergy(Spec):
+    """Energy of one command of a channel, and of a rank in the background.
+
+    activate: of one bank; read and write: of one burst; compute: of one step of all banks; broadcast: of filling the
+    global buffer; refresh: of one rank. active, idle: drawn by a rank with an open row, and without.
+    """
+
+    activate_j: Joule = Field(alias="activate")
+    read_j: Joule = Field(alias="read")
+    write_j: Joule = Field(alias="write")
+    compute_j: Joule = Field(alias="compute")
+    broadcast_j: Joule = Field(alias="broadcast")
+    refresh_j: Joule = Field(alias="refresh")
+    active_w: Watt = Field(alias="active")
+    idle_w: Watt = Field(alias="idle")
+    source: Source
+
+
+class Memory(Spec):
+    """The DRAM: equal channels of `ranks` with `groups` bank groups of `banks` each; a row of one bank holds `row`
+    bytes, a read or write moves `burst` bytes. A command takes one cycle of `clock` on the channel's command bus.
+    """
+
+    kind: Text
+    channels: PositiveInt
+    capacity_bytes: Bytes = Field(alias="capacity")
+    bandwidth_bytes_per_s: BytesPerSecond = Field(alias="bandwidth")
+    clock_hz: Hertz = Field(alias="clock")
+    ranks: PositiveInt
+    groups: PositiveInt
+    banks: PositiveInt
+    row_bytes: Bytes = Field(alias="row")
+    burst_bytes: Bytes = Field(alias="burst")
+    timing: Timing
+    energy: DramEnergy | None = None
+    source: Source
+
+    @property
+    def banks_per_channel(self) -> int:
+        """Banks of all ranks and groups of a channel."""
+        return self.ranks * self.groups * self.banks
+
+
+class Pim(Spec):
+    """Multipliers in the banks of each channel, which multiply an open row with what the global buffer holds.
+
+    multipliers: of one bank, words a step; step: from one compute command to the next, of all banks at once; pipeline:
+    steps that fill the adder tree at least. row_buffers: 2 if ordinary reads have one of their own. composite: one
+    command carries all steps and the read of their result. banks_per_activate: that one command opens. buffer: bytes
+    of the global buffer; fill: time to write it. issue: whether the host hands over one command a cycle to each
+    channel, or one to the whole device. area_share: what PIM adds to the area of the DRAM.
+    """
+
+    multipliers: PositiveInt
+    step_s: Second = Field(alias="step")
+    pipeline: PositiveInt = 6
+    row_buffers: Literal[1, 2] = 1
+    composite: bool = False
+    banks_per_activate: PositiveInt = 4
+    buffer_bytes: Bytes = Field(alias="buffer")
+    fill_s: Second = Field(alias="fill")
+    issue: Literal["per_channel", "per_device"] = "per_channel"
+    area_share: Fraction = 0.0
+    source: Source
+
+
+class NpuEnergy(Spec):
+    """Energy of a multiply-accumulate of the arrays, of a vector operation, and of a byte of the scratchpad."""
+
+    mac_j: Joule = Field(alias="mac")
+    vector_j: Joule = Field(alias="vector")
+    scratchpad_j_per_byte: JoulePerByte = Field(alias="scratchpad")
+    source: Source
+
+
+class Link(Spec):
+    """What joins the devices of a tensor-parallel group: bytes/s of one device, and the latency of a collective."""
+
+    bandwidth_bytes_per_s: BytesPerSecond = Field(alias="bandwidth")
+    latency_s: Second = Field(alias="latency")
+    source: Source
+
+
+class NpuPim(FileSpec):
+    """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds."""
+
+    name: Text
+    family: Literal["npu_pim"]
+    title: str = ""
+    source: Source = Field(examples=["paper, year, section"], description="where the numbers come from")
+    notes: str = ""
+    clock_hz: Hertz = Field(alias="clock")
+    word_bits: Bits = Field(alias="word")
+    arrays: Arrays
+    vectors: Vectors
+    scratchpad_bytes: Bytes = Field(alias="scratchpad")
+    memory: Memory
+    pim: Pim | None = None
+    energy: NpuEnergy | None = None
+    link: Link | None = None
+    die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
+    default_mapping: str | None = None
+
+    @property
+    def word_bytes(self) -> float:
+        """Bytes of an operand."""
+        return self.word_bits / 8
+
+
+def npu_pim_problems(device: NpuPim) -> list[Problem]:
+    """Contradictions inside a device: times, sizes and counts that cannot all be right."""
+    timing, memory = device.memory.timing, device.memory
+    ordered: tuple[tuple[str, float, str, float], ...] = (
+        ("memory.timing.rcd", timing.rcd_s, "memory.timing.ras", timing.ras_s),
+        ("memory.timing.rfc", timing.rfc_s, "memory.timing.refi", timing.refi_s / memory.ranks),
+        ("memory.burst", memory.burst_bytes, "memory.row", memory.row_bytes),
+    )
+    found = [
+        problem_at(device, low, f"{low} is above {high}", f"lower {low} or raise {high}")
+        for low, small, high, large in ordered
+        if small > large
+    ]
+    return found + (_pim_problems(device, device.pim) if device.pim else [])
+
+
+def _pim_problems(device: NpuPim, pim: Pim) -> list[Problem]:
+    memory = device.memory
+    step_bytes = pim.multipliers * device.word_bytes
+    wrong: Mapping[str, tuple[bool, str, str]] = {
+        "pim.multipliers": (
+            memory.row_bytes % step_bytes != 0,
+            f"a row of {memory.row_bytes:.0f} bytes is no whole number of steps of {step_bytes:.0f} bytes",
+            "give a power of two",
+        ),
+        "pim.banks_per_activate": (
+            memory.banks_per_channel % (pim.banks_per_activate * memory.ranks) != 0,
+            f"{memory.banks_per_channel} banks are not opened by commands of {pim.banks_per_activate} in each rank",
+            "give a divisor of the banks of a rank",
+        ),
+        "pim.buffer": (
+            pim.buffer_bytes < memory.row_bytes,
+            f"the global buffer of {pim.buffer_bytes:.0f} bytes is smaller than a row of {memory.row_bytes:.0f} bytes",
+            "give it at least a row",
+        ),
+        "pim.step": (pim.step_s <= 0, "a step takes no time", "give the time of a compute command, such as 2 ns"),
+    }
+    return [problem_at(device, path, what, remedy) for path, (bad, what, remedy) in wrong.items() if bad]
