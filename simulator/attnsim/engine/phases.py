@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from attnsim.engine import run
@@ -28,12 +28,13 @@ class TimedProgram:
 
     A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned
     into picoseconds once, at the end. averaged: its schedule may repeat only after long periods, see
-    `attnsim.engine.average`.
+    `attnsim.engine.average`. instances: resources of many equal instances, whose busy time is the mean over them.
     """
 
     program: FoldedProgram | GridProgram
     tick_ps: Fraction = Fraction(1)
     averaged: bool = False
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
     if isinstance(timed.program, GridProgram):
         return run_grid(timed.program, engine=engine)
     result = (run_averaged if timed.averaged else run_folded)(timed.program, engine=engine)
-    busy = {name: round(ticks * timed.tick_ps) for name, ticks in result.busy_ps.items()}
+    busy = {name: round(ticks * timed.tick_ps / timed.instances.get(name, 1)) for name, ticks in result.busy_ps.items()}
     return replace(result, makespan_ps=math.ceil(result.makespan_ps * timed.tick_ps), busy_ps=busy)
 
 

@@ -21,6 +21,9 @@ class Attention(Spec):
     that name no channel: in turn, or the longest first to the channel with least estimated work. barrier: P V of all
     requests waits for the softmax of all. sub_batches: 2 computes attention of one half of the batch beside the rest of
     the layer of the other half.
+
+    serial_passes, spare_block: as the released simulator of NeuPIMs runs an NPU alone: a pass over the arrays begins
+    when the one before has drained, and P V takes one block of keys more than there are.
     """
 
     score: Place = "pim"
@@ -30,6 +33,8 @@ class Attention(Spec):
     placement: Literal["round_robin", "min_load"] = "min_load"
     barrier: bool = True
     sub_batches: Literal[1, 2] = 1
+    serial_passes: bool = False
+    spare_block: bool = False
 
 
 class Schedule(MappingFile):

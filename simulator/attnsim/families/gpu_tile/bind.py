@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attnsim.analysis.sizes import bind_sizes
+from attnsim.components.products import product_shape
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.attention import attention_launches
 from attnsim.families.gpu_tile.constants import choose_constants
-from attnsim.families.gpu_tile.einsum_launch import product_shape
 from attnsim.families.gpu_tile.gemm import Reuse, gemm_launch
 from attnsim.families.gpu_tile.launch import BoundWorkload, Launch
 from attnsim.families.gpu_tile.unfused import unfused_launches

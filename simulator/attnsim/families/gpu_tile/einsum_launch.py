@@ -1,9 +1,8 @@
 """Einsums as kernels of their own, as PyTorch runs them without fusion: products as GEMMs, everything else as a stream.
 
-Einsums x extents -> Launch. A product is a batch of matrix products: ranks of its first operand alone are rows, of the
-second alone columns, of both batch. Any other Einsum, or a few that a framework has one kernel for, reads what it takes
-from outside and writes what others need once, with its operations spread over all SMs. A framework without masks in its
-products computes what a mask leaves out too, and goes over the result once more.
+Einsums x extents -> Launch. Products go to the library of the vendor. Any other Einsum, or a few that a framework has
+one kernel for, reads what it takes from outside and writes what others need once, with its operations spread over all
+SMs. A framework without masks in its products computes what a mask leaves out too, and goes over the result once more.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attnsim.analysis.ops import EinsumOps
-from attnsim.components.operations import point_operations
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.families.gpu_tile.fused import pipe_operations
 from attnsim.families.gpu_tile.launch import Activity, Launch
@@ -28,16 +26,6 @@ _RESIDENT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GemmShape:
-    """A batch of matrix products Z[m,n] = sum of A[m,k] B[k,n]."""
-
-    batch: int
-    m: int
-    n: int
-    k: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRates:
     """What a streaming kernel reaches: shares of DRAM, L2 and vector rate; seconds before it starts."""
 
@@ -45,24 +33,6 @@ class StreamRates:
     l2: float
     vector: float
     before_s: float
-
-
-def product_shape(cascade: Cascade, einsum: Einsum, extents: Mapping[str, int]) -> GemmShape | None:
-    """The matrix products that an Einsum is; None when it is no product of two tensors that feeds a sum."""
-    if point_operations(einsum)[:1] != ("mac",) or len(einsum.inputs) != 2:
-        return None
-    first, second = (set(access.variables) for access in einsum.inputs)
-    written, summed = set(einsum.output.variables), set(einsum.reduced_ranks)
-
-    def size(variables: set[str]) -> int:
-        return math.prod(extents[v.upper()] for v in variables)
-
-    return GemmShape(
-        batch=math.prod(extents[rank] for rank in cascade.batch) * size((first & second) - summed),
-        m=size((first - second) & written),
-        n=size((second - first) & written),
-        k=size(summed),
-    )
 
 
 def grouped(cascade: Cascade, together: Sequence[Sequence[str]]) -> Iterator[tuple[Einsum, ...]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from attnsim.components.products import GemmShape
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.columns import CONSTANT, Floats
-from attnsim.families.gpu_tile.einsum_launch import GemmShape
 from attnsim.families.gpu_tile.gemm_plan import (
     BEFORE,
     CTAS,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from attnsim.analysis.ops import EinsumOps, count_operations
 from attnsim.analysis.presence import domains
 from attnsim.analysis.sizes import Sizes, bind_sizes
+from attnsim.components.products import product_shape
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.einsum.shapes import tensor_ranks
 from attnsim.families.gpu_tile.constants import choose_constants
@@ -21,7 +22,6 @@ from attnsim.families.gpu_tile.einsum_launch import (
     grouped,
     moved_words,
     operations_of,
-    product_shape,
     stream_launch,
     without_masks,
 )

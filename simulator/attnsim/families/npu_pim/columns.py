@@ -66,7 +66,10 @@ class Columns:
         label: str,
         kind: str,
     ) -> Ids:
-        """Add a task for each entry of `work`, on one resource or one each; each of `preds` is one predecessor a task (`NONE`: it has none)."""
+        """Add a task for each entry of `work`, on one resource or one each.
+
+        Each of `preds` is one predecessor a task (`NONE`: it has none).
+        """
         amounts = np.asarray(work, np.int64)
         size = len(amounts)
         ids = np.arange(self._count, self._count + size)

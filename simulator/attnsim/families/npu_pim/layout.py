@@ -55,14 +55,12 @@ def layout_of(shape: AttentionShape, device: NpuPim, pim: Pim) -> Layout:
 def score_blocks(layout: Layout, shape: AttentionShape, keys: int) -> list[Block]:
     """Q K^T of one request: for each row of heads and queries of the group, all tokens."""
     steps = math.ceil(shape.qk_dim / layout.multipliers)
-    blocks = []
-    for first in range(0, shape.kv_heads, layout.heads_in_row):
-        heads = min(layout.heads_in_row, shape.kv_heads - first)
-        for queries in _shares(shape.group, layout.queries):
-            blocks.append(
-                Block(fills=queries, tiles=math.ceil(keys / layout.banks), steps=(steps,) * (heads * queries))
-            )
-    return blocks
+    tiles = math.ceil(keys / layout.banks)
+    return [
+        Block(fills=queries, tiles=tiles, steps=(steps,) * (heads * queries))
+        for heads in _shares(shape.kv_heads, layout.heads_in_row)
+        for queries in _shares(shape.group, layout.queries)
+    ]
 
 
 def value_blocks(layout: Layout, shape: AttentionShape, keys: int) -> list[Block]:

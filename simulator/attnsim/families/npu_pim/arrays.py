@@ -1,0 +1,179 @@
+"""Work of the NPU itself: matrix products on systolic arrays with their operands from DRAM, vector work, attention.
+
+Sizes -> tasks. A product is cut in halves until its tiles fit the scratchpad; while a tile is computed the next one is
+loaded. Inside a tile, operands arrive in as many pieces as there are stationary tiles along the contracted dimension,
+and a pass begins when its piece is there (double buffering as in ONNXim and NeuPIMs).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attnsim.components.attention import AttentionShape
+from attnsim.components.products import GemmShape
+from attnsim.components.systolic import pass_cycles, passes_of
+from attnsim.families.npu_pim.columns import NONE, Ids
+from attnsim.families.npu_pim.resources import ARRAYS, DRAM, LATENCY, VECTORS, Machine
+from attnsim.taskgraph import Int64
+
+_MOST_PIECES = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A product cut into equal tiles of m x n x k."""
+
+    tiles: int
+    m: int
+    n: int
+    k: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Choices of a mapping about the arrays. serial: a pass begins when the one before has drained. spare_block: P V
+    takes a block of keys more than there are, unless one key is left over, as the released simulator does.
+    """
+
+    serial: bool = False
+    spare_block: bool = False
+
+
+def cut_product(machine: Machine, shape: GemmShape) -> Cut:
+    """Tiles whose operands and result fit the scratchpad: the largest dimension is halved until they do."""
+    m, n, k, tiles = shape.m, shape.n, shape.k, 1
+    word = machine.device.word_bytes
+    while (m * k + k * n + m * n) * word > machine.device.scratchpad_bytes and max(m, n, k) > 1:
+        tiles *= 2
+        if k >= max(m, n):
+            k = math.ceil(k / 2)
+        elif n >= m:
+            n = math.ceil(n / 2)
+        else:
+            m = math.ceil(m / 2)
+    return Cut(tiles=tiles, m=m, n=n, k=k)
+
+
+def add_product(machine: Machine, shape: GemmShape, rules: Rules, after: int, label: str) -> int:
+    """Add a matrix product with its loads and stores; returns the marker at its end."""
+    ends = [after, after]
+    for _ in range(shape.batch):
+        cut = cut_product(machine, shape)
+        for _ in range(cut.tiles):
+            ends.append(_add_tile(machine, cut, rules, loads_after=ends[-2], passes_after=ends[-1], label=label))
+    word = machine.device.word_bytes
+    drained = add_latency(machine, _drain_ps(machine, shape), ends[-1], label)
+    add_transfer(machine, shape.batch * shape.m * shape.n * word, drained, label, "store")
+    return drained
+
+
+def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, passes_after: int, label: str) -> int:
+    """One tile of a product: loads in pieces, passes in order; returns its last pass."""
+    device, columns = machine.device, machine.columns
+    passes = passes_of(device.arrays, cut.m, cut.n, cut.k)
+    cycles = passes.streaming + passes.skew if rules.serial else pass_cycles(device.arrays, passes)
+    pieces = passes.first if device.arrays.dataflow == "input_stationary" else passes.count
+    grouped = -(-pieces // _MOST_PIECES)
+    pieces = -(-pieces // grouped)
+    moved = (cut.m * cut.k + cut.k * cut.n) * device.word_bytes / pieces
+    loads = columns.add(
+        machine.resource(DRAM),
+        np.full(pieces, machine.bytes_ps(moved)),
+        [np.where(np.arange(pieces) == 0, loads_after, NONE)],
+        label=label,
+        kind="load",
+    )
+    columns.order(loads[1:], loads[:-1])
+    count = -(-passes.count // grouped)
+    needs = np.where(np.arange(count) < pieces, loads[np.minimum(np.arange(count), pieces - 1)], NONE)
+    work = np.full(count, cycles * grouped * machine.cycle_ps)
+    done = columns.add(machine.resource(ARRAYS), work, [needs], label=label, kind="pass")
+    columns.order(done, np.concatenate([[passes_after], done[:-1]]))
+    return int(done[-1])
+
+
+def _drain_ps(machine: Machine, shape: GemmShape) -> int:
+    """From the last vector into the arrays to the last result, and from the first read to its data."""
+    timing = machine.device.memory.timing
+    skew = passes_of(machine.device.arrays, shape.m, shape.n, shape.k).skew
+    return skew * machine.cycle_ps + round((timing.rcd_s + timing.cl_s) * 1e12)
+
+
+def add_transfer(machine: Machine, moved: float, after: int, label: str, kind: str) -> int:
+    """Bytes between DRAM and scratchpad; returns the task."""
+    ids = machine.columns.add(machine.resource(DRAM), [machine.bytes_ps(moved)], [[after]], label=label, kind=kind)
+    return int(ids[0])
+
+
+def add_latency(machine: Machine, picoseconds: int, after: int, label: str) -> int:
+    """A time in which nothing is busy; returns the task."""
+    ids = machine.columns.add(machine.resource(LATENCY), [picoseconds], [[after]], label=label, kind="latency")
+    return int(ids[0])
+
+
+def add_stream(machine: Machine, read: float, written: float, cycles: int, after: int, label: str) -> int:
+    """Work of the vector units on bytes that come from DRAM, and the bytes that go back; returns its end."""
+    loaded = add_transfer(machine, read, after, label, "load")
+    columns = machine.columns
+    ids = columns.add(machine.resource(VECTORS), [cycles * machine.cycle_ps], [[loaded]], label=label, kind="vector")
+    add_transfer(machine, written, int(ids[0]), label, "store")
+    return int(ids[0])
+
+
+def add_array_attention(
+    machine: Machine,
+    shape: AttentionShape,
+    keys: Sequence[int],
+    rules: Rules,
+    vector_ps: Callable[[int], int],
+    after: int,
+) -> int:
+    """Attention of a batch on the arrays, head by head: K and V from DRAM, scores, softmax, values; returns its end.
+
+    vector_ps: of all heads of a request, by its keys.
+    """
+    lengths = np.repeat(np.asarray(keys, np.int64), shape.kv_heads)
+    rows = len(lengths)
+    columns, word = machine.columns, machine.device.word_bytes
+    moved = lengths * (shape.qk_dim + shape.v_dim) * word
+    load_ps = np.array([machine.bytes_ps(float(amount)) for amount in np.unique(moved)])[
+        np.searchsorted(np.unique(moved), moved)
+    ]
+    loads = columns.add(
+        machine.resource(DRAM),
+        load_ps,
+        [np.where(np.arange(rows) == 0, after, NONE)],
+        label="K and V",
+        kind="load",
+    )
+    columns.order(loads[1:], loads[:-1])
+    score_ps, value_ps = _head_ps(machine, shape, lengths, rules)
+    vector = np.array([vector_ps(int(length)) // shape.kv_heads for length in lengths], np.int64)
+    scores = columns.add(machine.resource(ARRAYS), score_ps, [loads], label="QK", kind="pass")
+    softmax = columns.add(machine.resource(VECTORS), vector, [scores], label="softmax", kind="vector")
+    values = columns.add(machine.resource(ARRAYS), value_ps, [softmax], label="AV", kind="pass")
+    columns.order(scores[1:], values[:-1])
+    word_out = rows * shape.group * shape.queries * shape.v_dim * word
+    add_transfer(machine, word_out, int(values[-1]), "AV", "store")
+    return columns.join(values[-1:], "attention")
+
+
+def _head_ps(machine: Machine, shape: AttentionShape, lengths: Int64, rules: Rules) -> tuple[Ids, Ids]:
+    """Picoseconds of the two products of a head, whose passes each wait for the array to drain.
+
+    The queries of a group are stationary while the keys stream; then blocks of weights while V streams.
+    """
+    arrays = machine.device.arrays
+    queries = shape.group * shape.queries
+    rows = -(-queries // arrays.columns)
+    blocks = -(-lengths // arrays.rows)
+    if rules.spare_block:
+        blocks = -(-(lengths + arrays.rows - 1) // arrays.rows)
+    skew = arrays.rows + arrays.columns - 2
+    score = rows * -(-shape.qk_dim // arrays.rows) * (skew + np.maximum(4, -(-lengths // arrays.count)))
+    value = rows * blocks * (skew + max(4, -(-shape.v_dim // arrays.count)))
+    return score * machine.cycle_ps, value * machine.cycle_ps

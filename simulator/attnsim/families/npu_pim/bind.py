@@ -1,0 +1,175 @@
+"""Bind a workload to an NPU with PIM under a schedule: Workload x Schedule x device -> BoundWorkload or Infeasible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from attnsim.analysis.ops import count_operations
+from attnsim.analysis.presence import domains
+from attnsim.analysis.sizes import bind_sizes
+from attnsim.components.attention import Ranks, attention_shape, product_ranks
+from attnsim.components.operations import point_operations
+from attnsim.components.products import product_shape
+from attnsim.einsum.ast import Cascade, Einsum
+from attnsim.einsum.shapes import tensor_ranks
+from attnsim.errors import MappingError
+from attnsim.families.npu_pim.arrays import Rules
+from attnsim.families.npu_pim.banks import Placed
+from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
+from attnsim.families.npu_pim.layout import layout_of
+from attnsim.families.npu_pim.placement import place
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.requests import DecodeRequest
+from attnsim.specs.npu_pim import NpuPim, Pim
+from attnsim.specs.npu_schedule import Schedule
+from attnsim.specs.spec import problem_at
+from attnsim.workload import Step, Workload
+
+
+def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) -> BoundWorkload | Infeasible:
+    """Bind every step; the schedule of the attention step rules the others too."""
+    main = next((schedules[s.name] for s in workload.steps if _has_heads(s)), schedules[workload.steps[0].name])
+    work = tuple(_work(step, main, device) for step in workload.steps)
+    heads = next((one for one in work if isinstance(one, Heads)), None)
+    requests: tuple[Placed, ...] = ()
+    if heads is not None:
+        requests = _requests(workload, heads, device)
+        misfit = _too_long(main, heads, requests, device)
+        if misfit is not None:
+            return misfit
+    chosen = main.attention
+    if chosen.sub_batches > 1 and len(work) > 1 and len(requests) < chosen.sub_batches:
+        what = f"a batch of {len(requests)} cannot be cut into {chosen.sub_batches} sub-batches"
+        raise MappingError(problem_at(main, "attention.sub_batches", what, "take a larger --batch, or another mapping"))
+    return BoundWorkload(
+        device=device,
+        work=work,
+        requests=requests,
+        rules=Rules(serial=chosen.serial_passes, spare_block=chosen.spare_block),
+        sub_batches=chosen.sub_batches if len(work) > 1 else 1,
+    )
+
+
+def _has_heads(step: Step) -> bool:
+    return len(_products(step.cascade)) == 2
+
+
+def _products(cascade: Cascade) -> list[Einsum]:
+    return [einsum for einsum in cascade.einsums if point_operations(einsum)[:1] == ("mac",)]
+
+
+def _work(step: Step, main: Schedule, device: NpuPim) -> Product | Stream | Heads:
+    products = _products(step.cascade)
+    if len(products) == 2:
+        return _heads(step, main, device)
+    if len(products) == 1 == len(step.cascade.einsums):
+        shape = product_shape(step.cascade, products[0], bind_sizes(step.cascade, step.extents).extents)
+        if shape is not None:
+            return Product(step=step.name, shape=shape)
+    if products:
+        what = f"{step.cascade.name} has {len(products)} products among other Einsums"
+        remedy = "take attention of two products, a single product, or Einsums without one"
+        raise MappingError(problem_at(main, "for.cascade", what, remedy))
+    return _stream(step)
+
+
+def _stream(step: Step) -> Stream:
+    sizes = bind_sizes(step.cascade, step.extents)
+    ranks = tensor_ranks(step.cascade)
+
+    def words(tensor: str) -> float:
+        return float(sizes.batch * math.prod(sizes.extents[rank] for rank in ranks[tensor]))
+
+    done = count_operations(step.cascade, sizes, domains(step.cascade, sizes))
+    return Stream(
+        step=step.name,
+        read_words=sum(words(tensor.name) for tensor in step.cascade.inputs),
+        written_words=sum(words(tensor) for tensor in step.cascade.outputs),
+        operations=float(sum(sum(one.operations.values()) for one in done)),
+    )
+
+
+def _heads(step: Step, main: Schedule, device: NpuPim) -> Heads:
+    ranks = product_ranks(step.cascade)
+    shape = attention_shape(step.cascade, ranks, step.extents)
+    maps, reductions = _row_work(step.cascade, ranks)
+    pim = _pim(main, device) if shape.queries == 1 else None
+    return Heads(
+        step=step.name,
+        shape=shape,
+        maps=maps,
+        reductions=reductions,
+        chosen=main.attention,
+        layout=layout_of(shape, device, pim) if pim is not None else None,
+        pim=pim,
+    )
+
+
+def _row_work(cascade: Cascade, ranks: Ranks) -> tuple[int, int]:
+    """Operations on each score, and reductions over a row of them, beside the two products."""
+    maps = reductions = 0
+    for einsum in cascade.einsums:
+        if einsum in (ranks.score, ranks.value) or not set(einsum.iteration_ranks) & set(ranks.keys):
+            continue
+        taken = len(einsum.reductions)
+        maps += len([name for name in point_operations(einsum) if name != "copy"]) - taken
+        reductions += taken
+    return maps, reductions
+
+
+def _pim(main: Schedule, device: NpuPim) -> Pim | None:
+    """The multipliers in the banks as a schedule uses them; None where it uses none."""
+    chosen = main.attention
+    if "pim" not in (chosen.score, chosen.value):
+        return None
+    if device.pim is None:
+        what = f"{device.name} has no multipliers in its banks"
+        raise MappingError(problem_at(main, "attention", what, "use npu_only, or hardware with pim"))
+    if chosen.score != chosen.value:
+        what = "one product runs in the banks and one on the arrays"
+        raise MappingError(problem_at(main, "attention", what, "place both at pim, or both at array"))
+    if chosen.row_buffers > device.pim.row_buffers:
+        what = f"the schedule uses {chosen.row_buffers} row buffers of a bank, and {device.name} has one"
+        raise MappingError(problem_at(main, "attention.row_buffers", what, "use blocked, or set pim.row_buffers: 2"))
+    changed = {
+        "row_buffers": chosen.row_buffers,
+        "composite": device.pim.composite and chosen.row_buffers > 1,
+        "issue": chosen.issue or device.pim.issue,
+    }
+    return device.pim.model_copy(update=changed)
+
+
+def _requests(workload: Workload, heads: Heads, device: NpuPim) -> tuple[Placed, ...]:
+    asked = workload.requests or (DecodeRequest(keys=heads.shape.keys),) * heads.shape.batch
+    if heads.layout is None or heads.pim is None:
+        return tuple(Placed(keys=request.keys, channel=0) for request in asked)
+    return place(asked, heads.chosen, heads.shape, heads.layout, device, heads.pim)
+
+
+def _too_long(main: Schedule, heads: Heads, requests: tuple[Placed, ...], device: NpuPim) -> Infeasible | None:
+    """Whether keys and values of this layer exceed the memory, or one channel of it."""
+    shape = heads.shape
+    token = shape.kv_heads * (shape.qk_dim + shape.v_dim) * device.word_bytes
+    held: dict[int, float] = {}
+    for request in requests:
+        held[request.channel] = held.get(request.channel, 0.0) + request.keys * token
+    room = device.memory.capacity_bytes
+    if sum(held.values()) > room:
+        return _misfit(main, heads, device.memory.kind, sum(held.values()), room)
+    if heads.pim is not None and max(held.values()) > room / device.memory.channels:
+        fullest = max(held, key=lambda channel: held[channel])
+        return _misfit(main, heads, f"channel {fullest}", held[fullest], room / device.memory.channels)
+    return None
+
+
+def _misfit(main: Schedule, heads: Heads, memory: str, demand: float, room: float) -> Infeasible:
+    return Infeasible(
+        mapping=main.name,
+        phase=heads.step,
+        memory=memory,
+        demand_bytes=int(demand),
+        capacity_bytes=int(room),
+        parts=(("K and V", int(demand)),),
+        levers=("take shorter sequences or a smaller --batch", "set hardware.memory.capacity"),
+    )

@@ -1,0 +1,60 @@
+"""The family of NPUs with PIM behind the common contract of families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attnsim.engine.phases import ProgramPhase
+from attnsim.families.base import Assumptions, Bound, own_mappings
+from attnsim.families.npu_pim.account import account
+from attnsim.families.npu_pim.bind import bind
+from attnsim.families.npu_pim.bound import BoundWorkload
+from attnsim.families.npu_pim.lower import lower
+from attnsim.families.npu_pim.resources import LATENCY
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.metrics import Accounting, Trust
+from attnsim.specs.hardware import Hardware
+from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.mapping import load_mapping
+from attnsim.specs.npu_pim import NpuPim
+from attnsim.specs.npu_schedule import Schedule
+from attnsim.workload import Step, Workload
+
+ALONE, BESIDE = "npu_only", "concurrent"
+
+
+class NpuPimFamily:
+    """Bind, lower and account for NPUs with PIM; without state."""
+
+    delays = frozenset({LATENCY})
+    takes_requests = True
+
+    def bind(
+        self, workload: Workload, hardware: Hardware, mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+    ) -> BoundWorkload | Infeasible:
+        """Bind a workload; `mappings` is keyed by step name."""
+        assert isinstance(hardware, NpuPim)
+        remedy = f"name {ALONE}, {BESIDE} or another mapping of NPUs with PIM, or leave --mapping out"
+        own = own_mappings(mappings, Schedule, f"{hardware.name} is an NPU with PIM", remedy)
+        return bind(workload, hardware, own)
+
+    def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
+        """Programs of the phases in order."""
+        assert isinstance(bound, BoundWorkload)
+        return lower(bound)
+
+    def account(self, bound: Bound, _assumptions: Assumptions) -> Accounting:
+        """Exact counts of a bound workload."""
+        assert isinstance(bound, BoundWorkload)
+        return account(bound)
+
+    def trust(
+        self, _hardware: Hardware, _mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+    ) -> tuple[Trust, ...]:
+        """Nothing: no such device was measured."""
+        return ()
+
+    def default_mapping(self, _step: Step, hardware: Hardware) -> MappingSpec:
+        """Attention in the banks where there are multipliers, else all on the NPU."""
+        assert isinstance(hardware, NpuPim)
+        return load_mapping(BESIDE if hardware.pim is not None and hardware.pim.row_buffers > 1 else ALONE)
