@@ -113,7 +113,8 @@ class Pim(Spec):
     steps that fill the adder tree at least. row_buffers: 2 if ordinary reads have one of their own. composite: one
     command carries all steps and the read of their result. banks_per_activate: that one command opens. buffer: bytes
     of the global buffer; fill: time to write it. issue: whether the host hands over one command a cycle to each
-    channel, or one to the whole device. area_share: what PIM adds to the area of the DRAM.
+    channel, or one to the whole device. interference: share of a channel's bandwidth that ordinary reads lose while its
+    banks compute. area_share: what PIM adds to the area of the DRAM.
     """
 
     multipliers: PositiveInt
@@ -125,6 +126,7 @@ class Pim(Spec):
     buffer_bytes: Bytes = Field(alias="buffer")
     fill_s: Second = Field(alias="fill")
     issue: Literal["per_channel", "per_device"] = "per_channel"
+    interference: Fraction = 0.0
     area_share: Fraction = 0.0
     source: Source
 

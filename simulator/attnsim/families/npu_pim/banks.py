@@ -152,7 +152,7 @@ def _add_items(
     ids = columns.add(group, work, waits, affinity=anchors, label=label, kind="tile")
     columns.order(ids[1:], np.where(np.diff(items.channel) == 0, ids[:-1], NONE))
     if banks.interferes:
-        bus_ps = items.commands * machine.cycle_ps // machine.device.memory.channels
+        bus_ps = (items.work_ps * banks.pim.interference / machine.device.memory.channels).astype(np.int64)
         before = np.where(np.diff(items.channel, prepend=-1) == 0, ids - 1, NONE)
         columns.add(machine.resource(DRAM), bus_ps, [before], label="commands of PIM", kind="bus")
     last = np.full(requests, NONE, np.int64)
