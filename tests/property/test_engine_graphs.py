@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from attnsim.engine import run
 from attnsim.errors import SimulationError
-from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, Links, Pool, Resource, TaskGraph, graph_from_arrays
+from attnsim.taskgraph import (
+    NO_RESOURCE,
+    Calendar,
+    GraphBuilder,
+    Links,
+    Pool,
+    Resource,
+    TaskGraph,
+    graph_from_arrays,
+)
 from attnsim.trace import Trace
 
 CAPACITIES = (1e12, 3e11, 7.77e11, 1e9, 5e13)
@@ -30,14 +39,28 @@ shareds = st.builds(
     st.integers(1, 3),
     st.sampled_from((0, 1, 2, 5)),
 )
-groups = st.lists(st.one_of(fifos, shareds), min_size=1, max_size=4)
+calendars = st.builds(
+    lambda closed, reserve, open_ps, first: Calendar(
+        period_ps=closed + reserve + open_ps, closed_ps=closed, first_ps=first, reserve_ps=reserve
+    ),
+    st.sampled_from((0, 1, 7, 260, 3000)),
+    st.sampled_from((0, 1, 5, 150)),
+    st.sampled_from((1, 2, 9, 400, 2000)),
+    st.sampled_from((0, 1, 6, 149, 700)),
+)
+closings = st.builds(Resource, name=st.just("closing"), instances=st.integers(1, 3), calendar=calendars)
+groups = st.lists(st.one_of(fifos, shareds, closings), min_size=1, max_size=4)
+timeless_groups = st.lists(st.one_of(fifos, shareds), min_size=1, max_size=4)
 pool_amounts = st.lists(st.integers(1, 5), max_size=3)
 
 
 @st.composite
-def graphs(draw: st.DrawFn, *, tokens: bool = True) -> TaskGraph:
-    """Graphs whose tasks refer to earlier ones; most tokens are given back by the taker, some by a later task."""
-    resources = draw(groups)
+def graphs(draw: st.DrawFn, *, tokens: bool = True, timed: bool = True) -> TaskGraph:
+    """Graphs whose tasks refer to earlier ones; most tokens are given back by the taker, some by a later task.
+
+    timed: their resources may have calendars.
+    """
+    resources = draw(groups if timed else timeless_groups)
     amounts = draw(pool_amounts) if tokens else []
     graph = builder(resources, [Pool(name=f"pool {number}", amount=amount) for number, amount in enumerate(amounts)])
     pools = range(len(amounts))
@@ -64,7 +87,7 @@ def builder(resources: Iterable[Resource], pools: Iterable[Pool] = ()) -> GraphB
     """A builder that has the resources and pools already."""
     graph = GraphBuilder()
     for resource in resources:
-        graph.resource(**asdict(resource))
+        graph.resource(**{field.name: getattr(resource, field.name) for field in fields(resource)})
     for pool in pools:
         graph.pool(pool.name, pool.amount)
     return graph
@@ -157,6 +180,45 @@ def test_work_is_conserved(graph: TaskGraph) -> None:
         assert least * (1 - 1e-6) - slack_ps <= trace.busy_ps[group] <= most * (1 + 1e-6) + slack_ps
 
 
+@settings(max_examples=200)
+@given(graphs())
+def test_no_task_with_work_begins_where_a_calendar_bars_it(graph: TaskGraph) -> None:
+    trace = finished(graph)
+    for group, calendar in calendars_of(graph) if trace else ():
+        tasks = np.flatnonzero((graph.resource == group) & (graph.work > 0))
+        assert open_at(calendar, trace.start_ps[tasks]).all()
+
+
+@settings(max_examples=200)
+@given(graphs(tokens=False))
+def test_a_calendar_delays_no_task_longer_than_it_must(graph: TaskGraph) -> None:
+    """A task has its server as soon as it is ready and the task before it on its instance has ended."""
+    trace = run(graph)
+    for group, calendar in calendars_of(graph):
+        members = np.flatnonzero(graph.resource == group)
+        for task in members.tolist():
+            start = trace.start_ps[task]
+            others = members[(trace.instance[members] == trace.instance[task]) & (members != task)]
+            ends = trace.end_ps[[*others[trace.end_ps[others] <= start], *graph.preds.row(task)]]
+            waited = np.arange(ends.max(initial=0), start)
+            assert not len(waited) or graph.work[task] > 0
+            assert not open_at(calendar, waited).any()
+
+
+def calendars_of(graph: TaskGraph) -> list[tuple[int, Calendar]]:
+    """The groups that have a calendar."""
+    return [(n, resource.calendar) for n, resource in enumerate(graph.resources) if resource.calendar is not None]
+
+
+def open_at(calendar: Calendar, times: np.ndarray) -> np.ndarray:
+    """Whether a task may begin at each of some times, by a look at every window up to them."""
+    latest = int(times.max(initial=0)) + 2 * calendar.period_ps
+    begins = np.arange(calendar.first_ps, calendar.first_ps + latest, calendar.period_ps)
+    closed = (begins <= times[:, None]) & (times[:, None] < begins + calendar.closed_ps)
+    following = np.where(begins > times[:, None], begins, calendar.first_ps + 2 * latest).min(axis=1)
+    return ~closed.any(axis=1) & (times + calendar.reserve_ps <= following)
+
+
 @given(graphs())
 def test_the_makespan_is_at_least_every_lower_bound(graph: TaskGraph) -> None:
     trace = finished(graph)
@@ -183,7 +245,7 @@ def alone_ps(graph: TaskGraph, task: int) -> float:
     return float(graph.work[task]) * 1e12 / min(resource.capacity, resource.per_flow_cap)
 
 
-@given(graphs(tokens=False), st.integers(0, 2**32))
+@given(graphs(tokens=False, timed=False), st.integers(0, 2**32))
 def test_ids_do_not_matter_where_nothing_is_waited_for_but_predecessors(graph: TaskGraph, seed: int) -> None:
     roomy = tuple(replace(resource, instances=1, servers=99, slots=0) for resource in graph.resources)
     order = np.random.default_rng(seed).permutation(graph.task_count)
@@ -215,7 +277,7 @@ def test_a_marker_that_nobody_waits_for_changes_nothing_else(graph: TaskGraph, d
         assert before.instance.tolist() == after.instance[:-1].tolist()
 
 
-@given(graphs(), st.integers(1, 10**9))
+@given(graphs(timed=False), st.integers(1, 10**9))
 def test_a_later_beginning_shifts_everything(graph: TaskGraph, delay: int) -> None:
     later = builder(graph.resources, graph.pools)
     clock = later.resource("clock")

@@ -78,14 +78,15 @@ def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
     banks = memory.banks_per_channel
     activates = activates_per_rank(memory, pim)
     open_all = (memory.ranks - 1) * clock.cycle + (activates - 1) * clock.between_activates + clock.rcd
-    busy = [clock.step * (max(count, pim.pipeline) + 1) for count in steps]
-    last = 0 if pim.composite else clock.step * max(steps[-1], pim.pipeline)
+    turns = banks_in_turn(memory, pim)
+    busy = [clock.step * (max(count * turns, pim.pipeline) + 1) for count in steps]
+    last = 0 if pim.composite else clock.step * max(steps[-1] * turns, pim.pipeline)
     closing = clock.rtp + banks * clock.cycle
     estimate = (
         banks * clock.rtp
         + (activates - 1) * clock.between_activates
         + clock.rcd
-        + clock.step * max(pim.pipeline, sum(steps))
+        + clock.step * max(pim.pipeline, sum(steps) * turns)
         + clock.ccd * (len(steps) - 1)
     )
     computing = len(steps) if pim.composite else sum(steps) + len(steps)
@@ -100,6 +101,11 @@ def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
         steps=sum(steps),
         reads=len(steps),
     )
+
+
+def banks_in_turn(memory: Memory, pim: Pim) -> int:
+    """Banks that share multipliers, and so take turns with each step."""
+    return {"bank": 1, "group": memory.banks, "channel": memory.banks_per_channel}[pim.level]
 
 
 def activates_per_rank(memory: Memory, pim: Pim) -> int:

@@ -4,6 +4,9 @@ A greedy schedule may repeat after a period longer than exact folding looks for.
 constant on average (the cycle time of a max-plus system, Baccelli et al. 1992, chapter 3). So each loop is cut to a
 window that holds whole periods of the common lengths, and the mean growth over it is extended to the whole nest. Two
 windows, one behind the other, give two answers; the later one counts, their difference is the error bound.
+
+A window need not hold a whole period of a calendar, nor its two answers differ by what is missing. So a nest on a
+resource with a calendar is simulated whole, as `attnsim.engine.fold` does it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from fractions import Fraction
 from itertools import product
 
 from attnsim.engine import run
-from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
+from attnsim.engine.fold import FoldedProgram, FoldedResult, keeps_calendar, run_folded
 from attnsim.engine.observe import Trips
 
 SMALL_TASKS = 20_000
@@ -39,9 +42,12 @@ def run_averaged(program: FoldedProgram, *, engine: str = "fast") -> FoldedResul
 
     Raises:
         SimulationError: when the nest gets stuck.
+        GraphError: when it has a calendar and more tasks than `run_folded` simulates.
     """
     if program.tasks(program.trips) <= SMALL_TASKS:
         return _whole(program, engine)
+    if keeps_calendar(program):
+        return run_folded(program, engine=engine)
     seen: dict[Trips, dict[str, int]] = {}
     first = _extended(program, _windows(program, shift=0), seen, engine)
     later = _extended(program, _windows(program, shift=1), seen, engine)

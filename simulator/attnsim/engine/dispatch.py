@@ -9,6 +9,7 @@ from attnsim.engine.state import (
     ALONE,
     BUSY,
     CLOCK,
+    CLOSED,
     CULPRIT,
     DIVIDER,
     ENDING,
@@ -16,6 +17,7 @@ from attnsim.engine.state import (
     FAR_PS,
     FAULT,
     FIRST,
+    FIRST_CLOSED,
     FLOW_COUNT,
     FLOWS,
     GROUP_FILL,
@@ -26,8 +28,10 @@ from attnsim.engine.state import (
     NOTHING,
     OF_GROUP,
     OVERLONG,
+    PERIOD,
     PRIORITY,
     QUEUE,
+    RESERVE,
     RETIMED,
     ROOM,
     SHARE,
@@ -140,7 +144,32 @@ def start(m: Machine, group: int, row: int, task: int, now: int) -> None:
     elif m.groups[group, SHARED]:
         start_flow(m, group, row, task, work, now)
     else:
-        m.counts[ENDS] = end_push(m.ends, m.counts[ENDS], now + work, task)
+        begin = now if m.groups[group, PERIOD] == 0 else begin_at_opening(m, group, row, task, now)
+        m.counts[ENDS] = end_push(m.ends, m.counts[ENDS], begin + work, task)
+
+
+@compiled
+def begin_at_opening(m: Machine, group: int, row: int, task: int, now: int) -> int:
+    """Let a task that has its server now begin when the calendar of its group is open; returns that time."""
+    begin = opening(m, group, now)
+    m.tasks[task, WHEN] = begin
+    m.instances[row, BUSY] -= begin - now
+    return begin
+
+
+@compiled
+def opening(m: Machine, group: int, now: int) -> int:
+    """The first time from now on at which the calendar of a group lets a task begin."""
+    first, reserve = m.groups[group, FIRST_CLOSED], m.groups[group, RESERVE]
+    if now < first and now + reserve <= first:
+        return now
+    closed, period = m.groups[group, CLOSED], m.groups[group, PERIOD]
+    since = (now - first) % period
+    if since < closed:
+        return int(now - since + closed)
+    if since + reserve > period:
+        return int(now - since + period + closed)
+    return now
 
 
 @compiled

@@ -7,6 +7,9 @@ the corners of the small box of trip counts are extended multi-affinely to the w
 
 The growth can change later, when a resource that lags behind catches up. So the result counts as exact only if no
 resource grows faster than the one of its island that ends last, or else ends long before it at the full trip counts.
+
+A calendar has a period of its own: the schedule of a nest with one repeats only where the two periods meet, and grows
+unevenly in between. Such a nest is simulated whole, or refused when it is too large for that.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from math import prod
 
 from attnsim.engine import run
 from attnsim.engine.observe import Observation, Trips, grows_steadily, islands, observe, repeats
+from attnsim.errors import GraphError, Problem
 from attnsim.taskgraph import TaskGraph
 
 MAX_TASKS = 200_000
@@ -115,6 +119,8 @@ def run_folded(
 ) -> FoldedResult:
     """Makespan and busy times of a whole loop nest, simulated whole when it is small and folded when it is not.
 
+    A nest on a resource with a calendar is simulated whole. So is a program without loops, whatever its size.
+
     Args:
         program: The nest.
         max_tasks: No graph with more tasks is simulated.
@@ -123,9 +129,14 @@ def run_folded(
 
     Raises:
         SimulationError: when the nest gets stuck.
+        GraphError: when it has a calendar and loops of more than `max_tasks` tasks.
     """
     lab = Lab(program, max_tasks, engine)
     if lab.full_tasks <= small_tasks or all(trip <= FIRST_BASE for trip in program.trips):
+        return _whole(lab)
+    if keeps_calendar(program):
+        if not lab.can_do_all:
+            raise _unfoldable(program, max_tasks)
         return _whole(lab)
     tried: list[tuple[list[Cut], Extension]] = []
     base = FIRST_BASE
@@ -138,6 +149,17 @@ def run_folded(
         base = 2 * max(cut.base for cut in cuts if cut.period)
         cuts = _cuts(lab, base)
     return _whole(lab) if cuts is not None or lab.can_do_all else _estimate(lab, base, tried)
+
+
+def keeps_calendar(program: FoldedProgram) -> bool:
+    """Whether a resource of the nest has a calendar, so that its schedule does not repeat with its loops."""
+    smallest = program.build(tuple(1 for _ in program.trips))
+    return any(resource.calendar is not None for resource in smallest.resources)
+
+
+def _unfoldable(program: FoldedProgram, max_tasks: int) -> GraphError:
+    what = f"a nest of {program.tasks(program.trips)} tasks has a resource with a calendar and cannot be folded"
+    return GraphError(Problem(what=what, remedy=f"shorten its loops to {max_tasks} tasks or leave the calendar out"))
 
 
 def _cuts(lab: Lab, base: int) -> list[Cut] | None:

@@ -162,4 +162,5 @@ def _added(graph: GraphBuilder, resource: Resource) -> int:
         capacity=resource.capacity,
         per_flow_cap=resource.per_flow_cap,
         slots=resource.slots,
+        calendar=resource.calendar,
     )

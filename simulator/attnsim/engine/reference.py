@@ -16,7 +16,7 @@ from simpy.events import NORMAL, Event, EventPriority
 
 from attnsim.engine.diagnose import deadlock, overlong, overpaid
 from attnsim.engine.rates import CLOCK_LIMIT_PS, DEMAND_LIMIT, Rates, rates_of
-from attnsim.taskgraph import NO_RESOURCE, Resource, TaskGraph
+from attnsim.taskgraph import NO_RESOURCE, Calendar, Resource, TaskGraph
 from attnsim.trace import Trace, make_trace
 
 RETURNS, ADMISSIONS, STARTS, NEXT_ROUND = (EventPriority(NORMAL + phase) for phase in (1, 2, 3, 4))
@@ -64,6 +64,9 @@ class World:
         else:
             group = self.groups[graph.resource[task]]
             instance = yield group.ask(task)
+            shut_ps = group.shut_ps(task)
+            if shut_ps:
+                yield self.after(shut_ps)
             self.start_ps[task], self.instance[task] = env.now, instance
             yield group.work_on(task, instance)
             group.leave(instance)
@@ -215,12 +218,27 @@ class Group:
             return int(self.world.instance[companion])
         return self.room.index(max(self.room))
 
+    def shut_ps(self, task: int) -> int:
+        """Picoseconds until a task that has its server now may begin."""
+        calendar = self.resource.calendar
+        if calendar is None or not self.world.graph.work[task]:
+            return 0
+        return opening_ps(calendar, self.world.now) - self.world.now
+
     def work_on(self, task: int, instance: int) -> Event:
         """An event at the end of the task, which starts now."""
         work = int(self.world.graph.work[task])
         if self.resource.kind == "fifo" or not work:
             return self.world.after(work)
         return self.flows[instance].add(task, self.rates.demand(work))
+
+
+def opening_ps(calendar: Calendar, now_ps: int) -> int:
+    """The first time from now on that lies in no closed window and leaves the reserve before the next one."""
+    begun = max(0, (now_ps - calendar.first_ps) // calendar.period_ps + 1)
+    next_ps = calendar.first_ps + begun * calendar.period_ps
+    open_ps = max(now_ps, next_ps - calendar.period_ps + calendar.closed_ps) if begun else now_ps
+    return open_ps if open_ps + calendar.reserve_ps <= next_ps else next_ps + calendar.closed_ps
 
 
 class Flows:

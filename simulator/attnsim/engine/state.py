@@ -27,10 +27,10 @@ UNTIL, INSTANCE, LEFT, GROUP, TASK_COLUMNS = 4, 5, 6, 7, 8
 TASK, POOL, AMOUNT, DEMAND_COLUMNS = 4, 5, 6, 7
 
 # Groups: rates, where their instances and tree are, whether affinity is used, the queue of waiting tasks, the first
-# instance whose tied tasks may start, whether something happened in this round, and the servers of an idle instance.
-SHARED, TIED, FIRST, ALONE, UNIT, SHARE, DIVIDER, TREE, WIDTH, QUEUE, TOUCHED, STIRRED, MOST_ROOM, GROUP_COLUMNS = (
-    range(14)
-)
+# instance whose tied tasks may start, whether something happened in this round, and the servers of an idle instance;
+# then the calendar, whose period is 0 where there is none.
+SHARED, TIED, FIRST, ALONE, UNIT, SHARE, DIVIDER, TREE, WIDTH, QUEUE, TOUCHED, STIRRED, MOST_ROOM = range(13)
+PERIOD, CLOSED, FIRST_CLOSED, RESERVE, GROUP_COLUMNS = range(13, 18)
 
 # Instances: free servers, tied waiting tasks, the next touched instance, running flows and their number, the virtual
 # clock and the time up to which it has been advanced, their group, whether the next end has to be found anew, and the
@@ -135,6 +135,9 @@ def _group_table(graph: TaskGraph, resources: tuple[Resource, ...], trees: Int64
         table[row, [SHARE, DIVIDER]] = rates.share, rates.divider
         table[row, [FIRST, WIDTH, MOST_ROOM]] = first, _width(resource.instances), _room(resource)
         first += resource.instances
+        if resource.calendar is not None:
+            table[row, [PERIOD, CLOSED]] = resource.calendar.period_ps, resource.calendar.closed_ps
+            table[row, [FIRST_CLOSED, RESERVE]] = resource.calendar.first_ps, resource.calendar.reserve_ps
     table[graph.resource[graph.affinity >= 0], TIED] = 1
     table[:, TREE] = trees
     table[:, [QUEUE, TOUCHED]] = NOTHING

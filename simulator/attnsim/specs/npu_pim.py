@@ -7,13 +7,16 @@ may have multipliers of their own. Times of the DRAM are those of JEDEC standard
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from attnsim.errors import Problem
 from attnsim.specs.quantity import Bits, Bytes, BytesPerSecond, Hertz, Joule, JoulePerByte, Second, SquareMetre, Watt
 from attnsim.specs.spec import FileSpec, Fraction, Source, Spec, Text, problem_at
+
+Share = Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)]
+"""A number above 0, up to 1."""
 
 Dataflow = Literal["weight_stationary", "output_stationary", "input_stationary"]
 
@@ -96,6 +99,7 @@ class Memory(Spec):
     banks: PositiveInt
     row_bytes: Bytes = Field(alias="row")
     burst_bytes: Bytes = Field(alias="burst")
+    efficiency: Share = 1.0
     timing: Timing
     energy: DramEnergy | None = None
     source: Source
@@ -109,14 +113,16 @@ class Memory(Spec):
 class Pim(Spec):
     """Multipliers in the banks of each channel, which multiply an open row with what the global buffer holds.
 
-    multipliers: of one bank, words a step; step: from one compute command to the next, of all banks at once; pipeline:
-    steps that fill the adder tree at least. row_buffers: 2 if ordinary reads have one of their own. composite: one
-    command carries all steps and the read of their result. banks_per_activate: that one command opens. buffer: bytes
-    of the global buffer; fill: time to write it. issue: whether the host hands over one command a cycle to each
-    channel, or one to the whole device. interference: share of a channel's bandwidth that ordinary reads lose while its
-    banks compute. area_share: what PIM adds to the area of the DRAM.
+    level: whether each bank has multipliers, each bank group, or each channel; what shares them takes turns.
+    multipliers: of one such unit, words a step; step: from one compute command to the next, of all units at once;
+    pipeline: steps that fill the adder tree at least. row_buffers: 2 if ordinary reads have one of their own.
+    composite: one command carries all steps and the read of their result. banks_per_activate: that one command opens.
+    buffer: bytes of the global buffer; fill: time to write it. issue: whether the host hands over one command a cycle
+    to each channel, or one to the whole device. interference: share of a channel's bandwidth that ordinary reads lose
+    while its banks compute. area_share: what PIM adds to the area of the DRAM.
     """
 
+    level: Literal["bank", "group", "channel"] = "bank"
     multipliers: PositiveInt
     step_s: Second = Field(alias="step")
     pipeline: PositiveInt = 6
@@ -149,7 +155,9 @@ class Link(Spec):
 
 
 class NpuPim(FileSpec):
-    """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds."""
+    """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds; start: time from
+    one step of a layer to the next, as a GPU takes to launch a kernel.
+    """
 
     name: Text
     family: Literal["npu_pim"]
@@ -165,6 +173,7 @@ class NpuPim(FileSpec):
     pim: Pim | None = None
     energy: NpuEnergy | None = None
     link: Link | None = None
+    start_s: Second = Field(alias="start", default=0.0)
     die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
     default_mapping: str | None = None
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from attnsim.taskgraph.check import verify
 from attnsim.taskgraph.nouns import (
     ANY_INSTANCE,
+    Calendar,
     Kind,
     Links,
     Origin,
@@ -107,6 +108,7 @@ class GraphBuilder:
         capacity: float = 0.0,
         per_flow_cap: float = math.inf,
         slots: int = 0,
+        calendar: Calendar | None = None,
     ) -> int:
         """Add a resource group, see `Resource`; returns its id."""
         self._resources.append(
@@ -118,6 +120,7 @@ class GraphBuilder:
                 capacity=capacity,
                 per_flow_cap=per_flow_cap,
                 slots=slots,
+                calendar=calendar,
             )
         )
         return len(self._resources) - 1

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from attnsim.errors import GraphError, Problem
-from attnsim.taskgraph.nouns import Int64, Links, Resource, TaskGraph
+from attnsim.taskgraph.nouns import Calendar, Int64, Links, Resource, TaskGraph
 
 MAX_TASKS = 1 << 24
 MAX_INSTANCES = 1 << 20
@@ -68,6 +68,41 @@ def _problems_of_resource(resource: Resource) -> list[Problem]:
         if resource.slots < 0:
             what = f"resource {resource.name} has {resource.slots} slots"
             problems.append(Problem(what=what, remedy="give it 1 or more, or 0 for any number"))
+    if resource.calendar is not None:
+        problems += _place_problems(resource) + _calendar_problems(resource.name, resource.calendar)
+    return problems
+
+
+def _place_problems(resource: Resource) -> list[Problem]:
+    """Why a resource that has a calendar may not have one."""
+    if resource.kind != "fifo":
+        what = f"resource {resource.name} has a calendar but is {resource.kind}"
+        return [Problem(what=what, remedy="make it fifo or leave the calendar out")]
+    if resource.servers > 1:
+        what = f"resource {resource.name} has a calendar and {resource.servers} servers"
+        return [Problem(what=what, remedy="give it one server; its instances share the calendar")]
+    return []
+
+
+def _calendar_problems(name: str, calendar: Calendar) -> list[Problem]:
+    """What is wrong with the numbers of a calendar, by itself and then together."""
+    least = {"period_ps": 1, "closed_ps": 0, "first_ps": 0, "reserve_ps": 0}
+    values = {field: getattr(calendar, field) for field in least}
+    problems = [
+        Problem(what=f"the calendar of resource {name} has {field} {value}", remedy=f"give it {least[field]} or more")
+        for field, value in values.items()
+        if value < least[field]
+    ]
+    problems += [
+        Problem(what=f"the calendar of resource {name} has {field} {value}", remedy=f"keep it below {MAX_WORK}")
+        for field, value in values.items()
+        if value >= MAX_WORK
+    ]
+    barred = calendar.closed_ps + calendar.reserve_ps
+    if not problems and (barred > calendar.period_ps or calendar.closed_ps == calendar.period_ps):
+        what = f"the calendar of resource {name} bars {barred} of each {calendar.period_ps} ps: no task could begin"
+        remedy = "let closed_ps + reserve_ps be at most period_ps, and closed_ps less than it"
+        problems.append(Problem(what=what, remedy=remedy))
     return problems
 
 

@@ -24,12 +24,27 @@ PS_PER_S = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """When no task may begin, in picoseconds of the graph's clock: such as the refresh of a DRAM.
+
+    Windows of `closed_ps` begin at `first_ps` and every `period_ps` after it. A task with work begins outside of them,
+    and no later than `reserve_ps` before the next one begins.
+    """
+
+    period_ps: int
+    closed_ps: int
+    first_ps: int
+    reserve_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A group of equal instances that tasks work on.
 
     `fifo`: each instance has `servers`, each of which works on one task at a time; work is in picoseconds.
     `shared`: the running tasks of an instance share `capacity` (units of work per second) equally, each at most
     `per_flow_cap` (the same unit); at most `slots` run at once, 0 means any number; work is in units.
+    A `calendar`, for `fifo` groups with one server, holds for all instances.
     """
 
     name: str
@@ -39,6 +54,7 @@ class Resource:
     capacity: float = 0.0
     per_flow_cap: float = math.inf
     slots: int = 0
+    calendar: Calendar | None = None
 
     @property
     def parallel_tasks(self) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from attnsim.engine import ENGINES, run
 from attnsim.errors import GraphError, SimulationError, UnknownNameError
-from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, Pool, Resource, graph_from_arrays, links_from
+from attnsim.taskgraph import NO_RESOURCE, Calendar, GraphBuilder, Pool, Resource, graph_from_arrays, links_from
+
+REFRESH = Calendar(period_ps=1000, closed_ps=260, first_ps=0)
 
 
 def cycle(graph: GraphBuilder) -> str:
@@ -90,6 +93,51 @@ def too_much_work(graph: GraphBuilder) -> str:
     return "task 0 has too much work for a 64-bit clock"
 
 
+def calendar_where_tasks_share(graph: GraphBuilder) -> str:
+    graph.resource("memory", "shared", capacity=1e12, calendar=REFRESH)
+    return "resource memory has a calendar but is shared; make it fifo or leave the calendar out"
+
+
+def calendar_of_two_servers(graph: GraphBuilder) -> str:
+    graph.resource("bank", servers=2, calendar=REFRESH)
+    return "resource bank has a calendar and 2 servers; give it one server; its instances share the calendar"
+
+
+def calendar_without_a_period(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, period_ps=0))
+    return "the calendar of resource bank has period_ps 0; give it 1 or more"
+
+
+def calendar_closed_for_less_than_nothing(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, closed_ps=-1))
+    return "the calendar of resource bank has closed_ps -1; give it 0 or more"
+
+
+def calendar_before_time(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, first_ps=-1))
+    return "the calendar of resource bank has first_ps -1; give it 0 or more"
+
+
+def calendar_with_negative_reserve(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, reserve_ps=-1))
+    return "the calendar of resource bank has reserve_ps -1; give it 0 or more"
+
+
+def calendar_beyond_the_clock(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, first_ps=1 << 60))
+    return f"the calendar of resource bank has first_ps {1 << 60}; keep it below {1 << 60}"
+
+
+def calendar_that_never_opens(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, reserve_ps=741))
+    return "the calendar of resource bank bars 1001 of each 1000 ps: no task could begin"
+
+
+def calendar_that_is_always_closed(graph: GraphBuilder) -> str:
+    graph.resource("bank", calendar=replace(REFRESH, closed_ps=1000))
+    return "the calendar of resource bank bars 1000 of each 1000 ps: no task could begin"
+
+
 BROKEN: tuple[Callable[[GraphBuilder], str], ...] = (
     cycle,
     dangling_predecessor,
@@ -105,6 +153,15 @@ BROKEN: tuple[Callable[[GraphBuilder], str], ...] = (
     shared_without_capacity,
     no_server,
     too_much_work,
+    calendar_where_tasks_share,
+    calendar_of_two_servers,
+    calendar_without_a_period,
+    calendar_closed_for_less_than_nothing,
+    calendar_before_time,
+    calendar_with_negative_reserve,
+    calendar_beyond_the_clock,
+    calendar_that_never_opens,
+    calendar_that_is_always_closed,
 )
 
 
@@ -191,6 +248,16 @@ def test_a_clock_that_runs_over_is_an_error(kind: str, engine: str) -> None:
     last: list[int] = []
     for _ in range(3):
         last = [graph.task(line, 1 << 56, last)]
+    with pytest.raises(GraphError, match="40 hours"):
+        run(graph.build(), engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("first_ps", [0, 5])
+def test_an_opening_beyond_the_clock_is_an_error(first_ps: int, engine: str) -> None:
+    graph = GraphBuilder()
+    calendar = Calendar(period_ps=(1 << 60) - 1, closed_ps=1 << 59, first_ps=first_ps, reserve_ps=1 << 58)
+    graph.task(graph.resource("bank", calendar=calendar), 1)
     with pytest.raises(GraphError, match="40 hours"):
         run(graph.build(), engine)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attnsim.components.pim import banks_in_turn
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads
 from attnsim.families.npu_pim.counts import Counts, count
 from attnsim.families.npu_pim.resources import ARRAYS, DRAM, PIM
@@ -81,6 +82,7 @@ def _bounds(bound: BoundWorkload, counts: Counts) -> dict[str, float]:
     }
     pim = device.pim
     if pim is not None and counts.bank_macs:
-        width = pim.multipliers * device.word_bytes * device.memory.banks_per_channel * device.memory.channels
+        units = device.memory.banks_per_channel * device.memory.channels / banks_in_turn(device.memory, pim)
+        width = pim.multipliers * device.word_bytes * units
         bounds[PIM] = counts.bank_bytes / (width / pim.step_s)
     return bounds

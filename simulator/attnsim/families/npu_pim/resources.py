@@ -56,5 +56,5 @@ class Machine:
     def bytes_ps(self, moved: float) -> int:
         """Picoseconds to move bytes between DRAM and NPU, with what refresh takes."""
         memory = self.device.memory
-        awake = 1 - memory.timing.rfc_s / memory.timing.refi_s
+        awake = (1 - memory.timing.rfc_s / memory.timing.refi_s) * memory.efficiency
         return round(moved / (memory.bandwidth_bytes_per_s * awake) * PS_PER_S)
