@@ -58,13 +58,13 @@ def _busy_ps(graph: TaskGraph, start_ps: Int64, end_ps: Int64, instance: Int32, 
         tasks = np.flatnonzero(graph.resource == group)
         order = tasks[np.lexsort((start_ps[tasks], instance[tasks]))]
         busy[group] = sum(
-            _union_ps(start_ps[part], end_ps[part])
+            union_ps(start_ps[part], end_ps[part])
             for part in np.split(order, np.flatnonzero(np.diff(instance[order])) + 1)
         )
     return busy
 
 
-def _union_ps(start_ps: Int64, end_ps: Int64) -> int:
+def union_ps(start_ps: Int64, end_ps: Int64) -> int:
     """Length of the union of intervals that are sorted by start."""
     if not len(start_ps):
         return 0

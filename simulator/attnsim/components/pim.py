@@ -16,7 +16,6 @@ from attnsim.specs.npu_pim import Memory, Pim
 from attnsim.taskgraph import PS_PER_S, Calendar, GraphBuilder, TaskGraph
 
 ACTIVATES_IN_WINDOW = 4
-_CONTROLLER_PRECHARGE = "rtp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,46 +145,70 @@ def fill_calendar(memory: Memory, pim: Pim) -> Calendar:
 
 def command_graph(memory: Memory, pim: Pim, tiles: Sequence[Sequence[int]]) -> TaskGraph:
     """Tiles of one channel command by command, without refresh: a task a command, and one for each time between two."""
-    clock = clock_of(memory, pim)
-    graph = GraphBuilder()
-    bus = graph.resource("commands")
-    delays = graph.resource("delays", servers=1 << 20)
-    last_read: int | None = None
-    order: list[int] = []
-
-    def after(task: int | None, picoseconds: int) -> list[int]:
-        return [] if task is None else [graph.task(delays, max(0, picoseconds - clock.cycle), [task])]
-
-    def command(name: str, preds: list[int]) -> int:
-        order.append(graph.task(bus, clock.cycle, [*preds, *order[-1:]], origin=(name, len(order), "command")))
-        return order[-1]
-
+    sequence = _Commands(memory, pim)
     for steps in tiles:
-        if last_read is not None:
-            ready = after(last_read, clock.rtp)
-            for _ in range(memory.banks_per_channel):
-                command("precharge", ready)
-        command("header", [])
-        previous: dict[int, int] = {}
-        for _ in range(activates_per_rank(memory, pim)):
-            for rank in range(memory.ranks):
-                spaced = after(previous[rank], clock.between_activates) if rank in previous else []
-                previous[rank] = command("activate", spaced)
-        opened = [wait for task in previous.values() for wait in after(task, clock.rcd)]
-        before: list[int] = opened
+        sequence.close()
+        sequence.open()
+        sequence.compute(steps)
+    return sequence.graph.build()
+
+
+class _Commands:
+    """The commands of a channel in order, each on the command bus for a cycle."""
+
+    def __init__(self, memory: Memory, pim: Pim) -> None:
+        self.memory, self.pim, self.clock = memory, pim, clock_of(memory, pim)
+        self.graph = GraphBuilder()
+        self.bus = self.graph.resource("commands")
+        self.delays = self.graph.resource("delays", servers=1 << 20)
+        self.last: list[int] = []
+        self.read: list[int] = []
+        self.opened: list[int] = []
+
+    def after(self, tasks: Sequence[int], picoseconds: int) -> list[int]:
+        """Tasks that end so long after the beginnings of these commands."""
+        wait = max(0, picoseconds - self.clock.cycle)
+        return [self.graph.task(self.delays, wait, [task]) for task in tasks]
+
+    def command(self, name: str, preds: Sequence[int]) -> int:
+        """The next command, which follows all before it."""
+        origin = (name, 0, "command")
+        self.last = [self.graph.task(self.bus, self.clock.cycle, [*preds, *self.last], origin=origin)]
+        return self.last[0]
+
+    def close(self) -> None:
+        """Precharge every bank, if a row is open."""
+        ready = self.after(self.read, self.clock.rtp)
+        for _ in range(self.memory.banks_per_channel if self.read else 0):
+            self.command("precharge", ready)
+
+    def open(self) -> None:
+        """The header, then activates, the ranks in turn."""
+        self.command("header", [])
+        activated: dict[int, list[int]] = {rank: [] for rank in range(self.memory.ranks)}
+        for rank in list(activated) * activates_per_rank(self.memory, self.pim):
+            ready = self.after(activated[rank], self.clock.between_activates)
+            activated[rank] = [self.command("activate", ready)]
+        self.opened = [wait for tasks in activated.values() for wait in self.after(tasks, self.clock.rcd)]
+
+    def compute(self, steps: Sequence[int]) -> None:
+        """Steps and reads, one result after the other."""
+        ready = self.opened
         for count in steps:
-            if pim.composite:
-                last_read = command("compute", before)
-                before = after(last_read, clock.step * (max(count, pim.pipeline) + 1))
-                continue
-            first = command("compute", before)
-            step = first
-            for _ in range(count - 1):
-                step = command("compute", after(step, clock.step))
-            filled = after(first, clock.step * pim.pipeline)
-            last_read = command("read", [*after(step, clock.step), *filled])
-            before = after(last_read, clock.step)
-    return graph.build()
+            ready = self._composite(count, ready) if self.pim.composite else self._single(count, ready)
+
+    def _composite(self, count: int, ready: Sequence[int]) -> list[int]:
+        self.read = [self.command("compute", ready)]
+        turns = count * banks_in_turn(self.memory, self.pim)
+        return self.after(self.read, self.clock.step * (max(turns, self.pim.pipeline) + 1))
+
+    def _single(self, count: int, ready: Sequence[int]) -> list[int]:
+        first = step = [self.command("compute", ready)]
+        for _ in range(count * banks_in_turn(self.memory, self.pim) - 1):
+            step = [self.command("compute", self.after(step, self.clock.step))]
+        filled = self.after(first, self.clock.step * self.pim.pipeline)
+        self.read = [self.command("read", [*self.after(step, self.clock.step), *filled])]
+        return self.after(self.read, self.clock.step)
 
 
 def _ps(seconds: float) -> int:

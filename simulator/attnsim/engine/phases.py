@@ -16,6 +16,7 @@ from attnsim.engine import run
 from attnsim.engine.average import run_averaged
 from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
 from attnsim.engine.grid import GridProgram, run_grid
+from attnsim.engine.parts import run_parts
 from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
 _UNLIMITED = 1 << 20
@@ -29,12 +30,14 @@ class TimedProgram:
     A program on one clock may count in fractions of its cycle, so that no duration is rounded; its times are turned
     into picoseconds once, at the end. averaged: its schedule may repeat only after long periods, see
     `attnsim.engine.average`. instances: resources of many equal instances, whose busy time is the mean over them.
+    markers: labels of markers, in order, that cut the program into spans of their own; it then has no loops.
     """
 
     program: FoldedProgram | GridProgram
     tick_ps: Fraction = Fraction(1)
     averaged: bool = False
     instances: Mapping[str, int] = field(default_factory=dict)
+    markers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,7 @@ def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timel
             groups[-1].append(phase)
         else:
             groups.append([phase])
-    spans = tuple(_run_group(group, engine) for group in groups)
+    spans = tuple(span for group in groups for span in _spans(group, engine))
     unit_ps = _unit_ps(sum(span.makespan_ps for span in spans))
     graph = GraphBuilder()
     line = graph.resource("phases")
@@ -92,6 +95,29 @@ def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timel
 def _unit_ps(total_ps: int) -> int:
     """Picoseconds in a tick of the graph that orders phases: 1, unless the engine's clock would end before them."""
     return 1 << max(0, total_ps.bit_length() - CLOCK_BITS)
+
+
+def _spans(group: Sequence[ProgramPhase], engine: str) -> tuple[PhaseSpan, ...]:
+    """The span of a group, or one for each marker of a program that stands alone."""
+    (timed, *more) = [timed for phase in group for timed in phase.programs]
+    if more or not timed.markers:
+        return (_run_group(group, engine),)
+    assert isinstance(timed.program, FoldedProgram)
+    return tuple(
+        PhaseSpan(
+            step=group[0].step,
+            name=part.name,
+            makespan_ps=math.ceil(part.length_ps * timed.tick_ps),
+            busy_ps=_mean_busy(timed, part.busy_ps),
+            exact=True,
+        )
+        for part in run_parts(timed.program.build(()), timed.markers, engine=engine)
+    )
+
+
+def _mean_busy(timed: TimedProgram, busy: Mapping[str, int]) -> dict[str, int]:
+    """Busy picoseconds from ticks, in the mean over instances."""
+    return {name: round(ticks * timed.tick_ps / timed.instances.get(name, 1)) for name, ticks in busy.items()}
 
 
 def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
@@ -114,7 +140,7 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
     if isinstance(timed.program, GridProgram):
         return run_grid(timed.program, engine=engine)
     result = (run_averaged if timed.averaged else run_folded)(timed.program, engine=engine)
-    busy = {name: round(ticks * timed.tick_ps / timed.instances.get(name, 1)) for name, ticks in result.busy_ps.items()}
+    busy = _mean_busy(timed, result.busy_ps)
     return replace(result, makespan_ps=math.ceil(result.makespan_ps * timed.tick_ps), busy_ps=busy)
 
 

@@ -35,13 +35,12 @@ class Arrays(Spec):
 
 
 class Vectors(Spec):
-    """Vector units. Each operation takes `cycles` on `lanes` elements, one cycle where nothing is said of it, and a sum
-    or maximum over a vector as many more for its tree. hidden: operations whose time is not counted.
+    """Vector units. An operation takes a cycle on `lanes` elements, a sum or maximum over a vector as many more for its
+    tree. hidden: work never waits for a unit, and streams are not slowed by their operations.
     """
 
     count: PositiveInt
     lanes: PositiveInt
-    cycles: dict[str, PositiveInt] = Field(default_factory=dict)
     hidden: bool = False
     source: Source | None = None
 

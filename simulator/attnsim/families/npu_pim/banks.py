@@ -19,6 +19,9 @@ from attnsim.families.npu_pim.resources import DRAM, ISSUE, STORES, VECTORS, Mac
 from attnsim.specs.npu_pim import Pim
 from attnsim.taskgraph import Int64
 
+SCORES, VALUES = "scores and softmax", "values"
+"""Labels of the markers at the ends of the two stages."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
@@ -71,14 +74,14 @@ def add_attention(machine: Machine, banks: Banks, requests: Sequence[Placed], af
     softmax = _add_vectors(machine, banks, requests, last)
     heads = np.full(len(requests), banks.shape.kv_heads * banks.shape.group)
     stored = _add_stores(machine, heads, softmax, label="softmax")
-    barrier = machine.columns.join(stored[-1:], "softmax") if banks.barrier else NONE
+    barrier = machine.columns.join(stored[-1:], SCORES) if banks.barrier else NONE
     values = _items(banks, requests, tiles, value_blocks)
     begin = barrier if banks.barrier else stored
     done = _add_items(machine, banks, tiles, values, len(requests), first=begin, opening=False, label="AV")
     rows = np.array([value_parts(banks.layout, request.keys) for request in requests])
     parts = -(-banks.shape.v_dim // banks.layout.banks)
     written = _add_stores(machine, np.where(rows > 1, heads * parts, 0), done, label="AV")
-    return machine.columns.join(np.concatenate([done, written[-1:]]), "attention")
+    return machine.columns.join(np.concatenate([done, written[-1:]]), VALUES)
 
 
 class _Tiles:

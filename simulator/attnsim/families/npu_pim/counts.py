@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 from attnsim.components.pim import gemv_tile
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
 from attnsim.families.npu_pim.layout import Block, score_blocks, value_blocks
 from attnsim.families.npu_pim.lower import row_cycles
+from attnsim.specs.npu_pim import NpuPim, Pim
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Sums over a workload. fills, tiles, activates, steps, reads: of the banks, activates of single banks, the others
     of all banks of a channel together. bank_bytes: multiplied inside the banks. array_macs, bank_macs: useful ones.
@@ -31,56 +34,70 @@ class Counts:
 
 def count(bound: BoundWorkload) -> Counts:
     """Counts of all steps."""
-    counts = Counts()
-    passes = bound.sub_batches
-    for work in bound.work:
-        if isinstance(work, Product):
-            _product(counts, bound, work, passes)
-        elif isinstance(work, Stream):
-            counts.read_bytes += work.read_words * bound.device.word_bytes
-            counts.written_bytes += work.written_words * bound.device.word_bytes
-            counts.vector_operations += work.operations
-        else:
-            _heads(counts, bound, work)
-    return counts
+    return _sum(_of(bound, work) for work in bound.work)
 
 
-def _product(counts: Counts, bound: BoundWorkload, work: Product, passes: int) -> None:
+def _sum(parts: Iterable[Counts]) -> Counts:
+    found = list(parts)
+    return Counts(**{field.name: sum(getattr(part, field.name) for part in found) for field in fields(Counts)})
+
+
+def _of(bound: BoundWorkload, work: Product | Stream | Heads) -> Counts:
+    word = bound.device.word_bytes
+    if isinstance(work, Product):
+        return _product(bound, work)
+    if isinstance(work, Stream):
+        read, written = work.read_words * word, work.written_words * word
+        return Counts(read_bytes=read, written_bytes=written, vector_operations=work.operations)
+    return _heads(bound, work)
+
+
+def _product(bound: BoundWorkload, work: Product) -> Counts:
     """A product; its weights are read once for each sub-batch."""
     shape, word = work.shape, bound.device.word_bytes
-    counts.array_macs += float(shape.batch) * shape.m * shape.n * shape.k
-    counts.read_bytes += shape.batch * (shape.m * shape.k + passes * shape.k * shape.n) * word
-    counts.written_bytes += shape.batch * shape.m * shape.n * word
+    return Counts(
+        array_macs=float(shape.batch) * shape.m * shape.n * shape.k,
+        read_bytes=shape.batch * (shape.m * shape.k + bound.sub_batches * shape.k * shape.n) * word,
+        written_bytes=shape.batch * shape.m * shape.n * word,
+    )
 
 
-def _heads(counts: Counts, bound: BoundWorkload, heads: Heads) -> None:
+def _heads(bound: BoundWorkload, heads: Heads) -> Counts:
     shape, device = heads.shape, bound.device
     rows = shape.kv_heads * shape.group * shape.queries
     keys = sum(request.keys for request in bound.requests)
     useful = float(rows) * keys * (shape.qk_dim + shape.v_dim)
     lanes = device.vectors.count * device.vectors.lanes
-    counts.vector_operations += sum(row_cycles(bound, heads, request.keys) * lanes for request in bound.requests)
+    vectors = sum(row_cycles(bound, heads, request.keys) * lanes for request in bound.requests)
     if heads.layout is None or heads.pim is None:
-        counts.array_macs += useful
-        counts.read_bytes += shape.kv_heads * keys * (shape.qk_dim + shape.v_dim) * device.word_bytes
-        counts.written_bytes += len(bound.requests) * rows * shape.v_dim * device.word_bytes
-        return
-    counts.bank_macs += useful
-    for request in bound.requests:
-        for blocks_of in (score_blocks, value_blocks):
-            for block in blocks_of(heads.layout, shape, request.keys):
-                _block(counts, bound, heads, block)
-    counts.written_bytes += rows * keys * device.word_bytes
+        return Counts(
+            array_macs=useful,
+            vector_operations=vectors,
+            read_bytes=shape.kv_heads * keys * (shape.qk_dim + shape.v_dim) * device.word_bytes,
+            written_bytes=len(bound.requests) * rows * shape.v_dim * device.word_bytes,
+        )
+    blocks = [
+        block
+        for request in bound.requests
+        for blocks_of in (score_blocks, value_blocks)
+        for block in blocks_of(heads.layout, shape, request.keys)
+    ]
+    written = rows * keys * device.word_bytes
+    own = Counts(bank_macs=useful, vector_operations=vectors, written_bytes=written)
+    same = Counter(blocks)
+    return _sum([own, *(_block(device, heads.pim, block, times) for block, times in same.items())])
 
 
-def _block(counts: Counts, bound: BoundWorkload, heads: Heads, block: Block) -> None:
-    assert heads.pim is not None
-    memory = bound.device.memory
-    tile = gemv_tile(memory, heads.pim, block.steps)
-    counts.fills += block.fills
-    counts.tiles += block.tiles
-    counts.activates += block.tiles * tile.activates
-    counts.steps += block.tiles * tile.steps
-    counts.reads += block.tiles * tile.reads
-    width = heads.pim.multipliers * bound.device.word_bytes * memory.banks_per_channel
-    counts.bank_bytes += block.tiles * tile.steps * width
+def _block(device: NpuPim, pim: Pim, block: Block, times: int) -> Counts:
+    """So many equal blocks of fills and tiles."""
+    memory = device.memory
+    tile = gemv_tile(memory, pim, block.steps)
+    tiles = times * block.tiles
+    return Counts(
+        fills=times * block.fills,
+        tiles=tiles,
+        activates=tiles * tile.activates,
+        steps=tiles * tile.steps,
+        reads=tiles * tile.reads,
+        bank_bytes=tiles * tile.steps * pim.multipliers * device.word_bytes * memory.banks_per_channel,
+    )

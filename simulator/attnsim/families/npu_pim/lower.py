@@ -9,7 +9,7 @@ from dataclasses import replace
 from attnsim.engine.fold import FoldedProgram
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.npu_pim.arrays import add_array_attention, add_product, add_stream
-from attnsim.families.npu_pim.banks import Banks, Placed, add_attention
+from attnsim.families.npu_pim.banks import SCORES, VALUES, Banks, Placed, add_attention
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
 from attnsim.families.npu_pim.columns import NONE
 from attnsim.families.npu_pim.placement import halves
@@ -21,10 +21,14 @@ def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
     """Programs of all phases in order."""
     if bound.sub_batches > 1:
         return _interleaved(bound)
-    return tuple(
-        _phase(bound, work.step, "attention" if isinstance(work, Heads) else work.step, _adder(bound, work))
-        for work in bound.work
-    )
+    return tuple(_step_phase(bound, work) for work in bound.work)
+
+
+def _step_phase(bound: BoundWorkload, work: Product | Stream | Heads) -> ProgramPhase:
+    """A step of its own; attention in the banks in two parts where all requests wait for one another between them."""
+    parted = isinstance(work, Heads) and work.pim is not None and work.chosen.barrier
+    name = "attention" if isinstance(work, Heads) else work.step
+    return _phase(bound, work.step, name, _adder(bound, work), (SCORES, VALUES) if parted else ())
 
 
 Adder = Callable[[Machine], None]
@@ -114,13 +118,13 @@ def _interleaved(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
     )
 
 
-def _phase(bound: BoundWorkload, step: str, name: str, add: Adder) -> ProgramPhase:
+def _phase(bound: BoundWorkload, step: str, name: str, add: Adder, markers: tuple[str, ...] = ()) -> ProgramPhase:
     def build(_: tuple[int, ...]) -> TaskGraph:
-        machine = Machine(device=bound.device)
+        machine = Machine(bound.device)
         add(machine)
         return machine.columns.build()
 
     channels = bound.device.memory.channels
     program = FoldedProgram(trips=(), build=build, tasks=lambda _: 0)
-    timed = TimedProgram(program=program, instances={PIM: channels, BUFFERS: channels})
+    timed = TimedProgram(program=program, instances={PIM: channels, BUFFERS: channels}, markers=markers)
     return ProgramPhase(step=step, name=name, programs=(timed,))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from attnsim.components.pim import fill_calendar, tile_calendar
 from attnsim.families.npu_pim.columns import Columns
 from attnsim.specs.npu_pim import NpuPim, Pim
@@ -22,18 +20,19 @@ ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LATENCY = (
 _MANY = 1 << 20
 
 
-@dataclass(slots=True, kw_only=True)
 class Machine:
     """The resources of one phase and the tasks that were added to them so far."""
 
-    device: NpuPim
-    columns: Columns = field(default_factory=Columns)
-    known: dict[str, int] = field(default_factory=dict)
+    def __init__(self, device: NpuPim) -> None:
+        self.device = device
+        self.columns = Columns()
+        self.known: dict[str, int] = {}
 
     def resource(self, name: str) -> int:
-        """A resource with one server, or with as many as there may be for latencies."""
+        """A resource with one server, or with as many as there may be for latencies and hidden vector work."""
         if name not in self.known:
-            self.known[name] = self.columns.fifo(name, servers=_MANY if name == LATENCY else 1)
+            many = name == LATENCY or (name == VECTORS and self.device.vectors.hidden)
+            self.known[name] = self.columns.fifo(name, servers=_MANY if many else 1)
         return self.known[name]
 
     def pim(self, pim: Pim, reserve_ps: int) -> tuple[int, int]:
