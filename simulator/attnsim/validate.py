@@ -155,17 +155,24 @@ def request_of(run: RunRequest) -> Request:
     )
 
 
+def _members(value: object) -> dict[str, object]:
+    """What may follow in a path: keys of an object, names of the objects in a list."""
+    if isinstance(value, list):
+        return {str(member["name"]): member for member in value if isinstance(member, dict) and "name" in member}
+    return {str(key): member for key, member in value.items()} if isinstance(value, dict) else {}
+
+
 def lookup(measured: Mapping[str, JsonObject], run: RunRequest, metric: str) -> float:
     """The number at a dotted path of a run's JSON, or from the analysis of its cascade."""
     if is_analysis(metric):
         return _analysed(run, metric)
     value: object = measured[run_key(run)]
     for step in metric.split("."):
-        known = tuple(value) if isinstance(value, dict) else ()
+        known = _members(value)
         if step not in known:
-            raise AttnSimError(Problem(path=metric, what=f"a run has no {step!r} there", remedy=suggest(step, known)))
-        assert isinstance(value, dict)
-        value = value[step]
+            what, remedy = f"a run has no {step!r} there", suggest(step, tuple(known))
+            raise AttnSimError(Problem(path=metric, what=what, remedy=remedy))
+        value = known[step]
     if not isinstance(value, int | float):
         raise AttnSimError(Problem(path=metric, what="is not a number", remedy="name a single number of the JSON"))
     return float(value)

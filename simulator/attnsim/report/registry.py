@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from attnsim.report import fusemax, gpu_measured, gpu_published
+from attnsim.report import fusemax, gpu_measured, gpu_published, npu_pim
 from attnsim.report.tables import Tables
 from attnsim.validate import Track
 
@@ -51,6 +51,14 @@ _ALL = (
         collect=gpu_published.collect,
         page=gpu_published.page,
         figures=gpu_published.figures,
+    ),
+    Report(
+        name="npu_pim",
+        title="NPUs with compute in the DRAM banks",
+        says="NeuPIMs and what it is compared with, by model and batch, under released and under fair assumptions",
+        collect=npu_pim.collect,
+        page=npu_pim.page,
+        figures=npu_pim.figures,
     ),
 )
 REPORTS: dict[str, Report] = {report.name: report for report in _ALL}

@@ -23,7 +23,8 @@ class Attention(Spec):
     the layer of the other half.
 
     serial_passes, spare_block: as the released simulator of NeuPIMs runs an NPU alone: a pass over the arrays begins
-    when the one before has drained, and P V takes one block of keys more than there are.
+    when the one before has drained, and P V takes one block of keys more than there are. store_results: results of
+    products go back to DRAM; its GEMMs write a fraction of theirs.
     """
 
     score: Place = "pim"
@@ -35,6 +36,7 @@ class Attention(Spec):
     sub_batches: Literal[1, 2] = 1
     serial_passes: bool = False
     spare_block: bool = False
+    store_results: bool = True
 
 
 class Schedule(MappingFile):

@@ -21,6 +21,8 @@ from attnsim.families.npu_pim.resources import ARRAYS, DRAM, LATENCY, VECTORS, M
 from attnsim.taskgraph import Int64
 
 _MOST_PIECES = 512
+_LEAST = 4
+# Assumption of the released simulator: an instruction of the arrays takes at least four cycles.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,13 @@ class Cut:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Choices of a mapping about the arrays. serial: a pass begins when the one before has drained. spare_block: P V
-    takes a block of keys more than there are, unless one key is left over, as the released simulator does.
+    takes a block of keys more than there are, unless one key is left over, as the released simulator does. stored:
+    results of products go back to DRAM.
     """
 
     serial: bool = False
     spare_block: bool = False
+    stored: bool = True
 
 
 def cut_product(machine: Machine, shape: GemmShape) -> Cut:
@@ -67,7 +71,8 @@ def add_product(machine: Machine, shape: GemmShape, rules: Rules, after: int, la
             ends.append(_add_tile(machine, cut, rules, loads_after=ends[-2], passes_after=ends[-1], label=label))
     word = machine.device.word_bytes
     drained = add_latency(machine, _drain_ps(machine, shape), ends[-1], label)
-    add_transfer(machine, shape.batch * shape.m * shape.n * word, drained, label, "store")
+    if rules.stored:
+        add_transfer(machine, shape.batch * shape.m * shape.n * word, drained, label, "store")
     return drained
 
 
@@ -156,24 +161,24 @@ def add_array_attention(
     scores = columns.add(machine.resource(ARRAYS), score_ps, [loads], label="QK", kind="pass")
     softmax = columns.add(machine.resource(VECTORS), vector, [scores], label="softmax", kind="vector")
     values = columns.add(machine.resource(ARRAYS), value_ps, [softmax], label="AV", kind="pass")
-    columns.order(scores[1:], values[:-1])
+    if rules.serial:
+        columns.order(scores[1:], values[:-1])
     word_out = rows * shape.group * shape.queries * shape.v_dim * word
     add_transfer(machine, word_out, int(values[-1]), "AV", "store")
     return columns.join(values[-1:], "attention")
 
 
 def _head_ps(machine: Machine, shape: AttentionShape, lengths: Int64, rules: Rules) -> tuple[Ids, Ids]:
-    """Picoseconds of the two products of a head, whose passes each wait for the array to drain.
+    """Picoseconds of the two products of a head: queries are stationary while keys stream, then weights while V does.
 
-    The queries of a group are stationary while the keys stream; then blocks of weights while V streams.
+    Where passes are serial each one waits for the array to drain, with the next tile loaded meanwhile.
     """
     arrays = machine.device.arrays
-    queries = shape.group * shape.queries
-    rows = -(-queries // arrays.columns)
+    rows = -(-shape.group * shape.queries // arrays.columns)
     blocks = -(-lengths // arrays.rows)
     if rules.spare_block:
         blocks = -(-(lengths + arrays.rows - 1) // arrays.rows)
-    skew = arrays.rows + arrays.columns - 2
-    score = rows * -(-shape.qk_dim // arrays.rows) * (skew + np.maximum(4, -(-lengths // arrays.count)))
-    value = rows * blocks * (skew + max(4, -(-shape.v_dim // arrays.count)))
+    before = arrays.rows + arrays.columns - 2 if rules.serial else arrays.rows
+    score = rows * -(-shape.qk_dim // arrays.rows) * (before + np.maximum(_LEAST, -(-lengths // arrays.count)))
+    value = rows * blocks * (before + max(_LEAST, -(-shape.v_dim // arrays.count)))
     return score * machine.cycle_ps, value * machine.cycle_ps

@@ -15,9 +15,9 @@ from attnsim.components.attention import AttentionShape
 from attnsim.components.pim import GemvTile, fill_ps, gemv_tile
 from attnsim.families.npu_pim.columns import NONE, Ids
 from attnsim.families.npu_pim.layout import Block, Layout, score_blocks, value_blocks, value_parts
-from attnsim.families.npu_pim.resources import DRAM, ISSUE, STORES, VECTORS, Machine
+from attnsim.families.npu_pim.resources import DRAM, ISSUE, LATENCY, STORES, VECTORS, Machine
 from attnsim.specs.npu_pim import Pim
-from attnsim.taskgraph import Int64
+from attnsim.taskgraph import PS_PER_S, Int64
 
 SCORES, VALUES = "scores and softmax", "values"
 """Labels of the markers at the ends of the two stages."""
@@ -138,7 +138,7 @@ def _add_items(
     opening: bool,
     label: str,
 ) -> Ids:
-    """Add fills and tiles as a chain on each channel; returns the last one of each request.
+    """Add fills and tiles as a chain on each channel; returns when the last result of each request has been read.
 
     first: what the first of a channel waits for, or what those of each request wait for. opening: no row is open yet.
     """
@@ -160,7 +160,9 @@ def _add_items(
         columns.add(machine.resource(DRAM), bus_ps, [before], label="commands of PIM", kind="bus")
     last = np.full(requests, NONE, np.int64)
     last[items.owner] = ids
-    return last
+    read_ps = round((machine.device.memory.timing.cl_s + machine.device.memory.timing.ccd_s) * PS_PER_S)
+    latency = machine.resource(LATENCY)
+    return columns.add(latency, np.full(requests, read_ps), [last], label=label, kind="latency")
 
 
 def _first_tiles(items: Items, starts: Ids) -> Ids:

@@ -46,7 +46,7 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
         device=device,
         work=work,
         requests=requests,
-        rules=Rules(serial=chosen.serial_passes, spare_block=chosen.spare_block),
+        rules=Rules(serial=chosen.serial_passes, spare_block=chosen.spare_block, stored=chosen.store_results),
         sub_batches=chosen.sub_batches if len(work) > 1 else 1,
     )
 

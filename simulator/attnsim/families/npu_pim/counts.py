@@ -58,7 +58,7 @@ def _product(bound: BoundWorkload, work: Product) -> Counts:
     return Counts(
         array_macs=float(shape.batch) * shape.m * shape.n * shape.k,
         read_bytes=shape.batch * (shape.m * shape.k + bound.sub_batches * shape.k * shape.n) * word,
-        written_bytes=shape.batch * shape.m * shape.n * word,
+        written_bytes=shape.batch * shape.m * shape.n * word * bound.rules.stored,
     )
 
 

@@ -113,8 +113,8 @@ def _interleaved(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
         return add
 
     return (
-        _phase(bound, heads.step, "half 1 attends", adder(second, first)),
-        _phase(bound, heads.step, "half 2 attends", adder(first, second)),
+        _phase(bound, "layer", "half 1 attends", adder(second, first)),
+        _phase(bound, "layer", "half 2 attends", adder(first, second)),
     )
 
 

@@ -1,0 +1,108 @@
+"""Decoder blocks of GPT-3 on NPUs with and without PIM, and the claims of the dataset neupims, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from attnsim.pipeline import Request, Run, require_mapping_fits, simulate
+from attnsim.report.tables import Row, Tables, rounded
+from attnsim.validate import Track, validate
+
+DATASET = "neupims"
+MODELS: Mapping[str, int] = {"gpt3-7b": 32, "gpt3-30b": 48, "gpt3-175b": 96}
+"""Models with their decoder blocks."""
+BATCHES = (64, 128, 256, 512)
+TRACE, SEED = "share-gpt", 0
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A system of the comparison: its mapping, and what is set. released: as the simulator of NeuPIMs has it."""
+
+    title: str
+    mapping: str
+    released: bool = False
+    set: Mapping[str, str] = field(default_factory=dict)
+
+
+SYSTEMS: Mapping[str, System] = {
+    "npu_released": System(title="NPU alone, released", mapping="npu_only", released=True),
+    "npu": System(
+        title="NPU alone, passes overlap",
+        mapping="npu_only",
+        set={"mapping.attention.serial_passes": "false", "mapping.attention.spare_block": "false"},
+    ),
+    "blocked_released": System(title="one row buffer, released", mapping="blocked", released=True),
+    "blocked": System(
+        title="one row buffer, a command bus a channel",
+        mapping="blocked",
+        set={"mapping.attention.issue": "per_channel", "mapping.attention.placement": "min_load"},
+    ),
+    "concurrent_in_turn": System(
+        title="two row buffers, channels in turn",
+        mapping="concurrent",
+        released=True,
+        set={"mapping.attention.placement": "round_robin"},
+    ),
+    "concurrent": System(title="two row buffers", mapping="concurrent", released=True),
+    "subbatch": System(title="two row buffers, two sub-batches", mapping="concurrent_subbatch", released=True),
+}
+
+
+def collect(_track: Track) -> Tables:
+    """Simulate every system on every model and batch, and judge the claims."""
+    return {
+        "systems": [row for model in MODELS for batch in BATCHES for row in _systems(model, batch)],
+        "claims": list(_claims()),
+    }
+
+
+def _systems(model: str, batch: int) -> Iterator[Row]:
+    for name, system in SYSTEMS.items():
+        request = Request(
+            model=model,
+            hardware="neupims",
+            mapping=system.mapping,
+            scope="layer",
+            batch=batch,
+            trace=TRACE,
+            seed=SEED,
+            overrides=tuple(f"{path}={value}" for path, value in system.set.items()),
+        )
+        yield {"model": model, "batch": batch, "system": name, **_numbers(model, batch, _run(request))}
+
+
+def _run(request: Request) -> Run:
+    return require_mapping_fits(simulate(request))
+
+
+def _numbers(model: str, batch: int, run: Run) -> Row:
+    metrics = run.metrics
+    attention = [phase.latency_s for phase in metrics.phases if phase.step == "attention"]
+    return {
+        "latency_s": rounded(metrics.latency_s, _DIGITS),
+        "attention_s": rounded(sum(attention), _DIGITS),
+        "tokens_per_s": rounded(batch / (metrics.latency_s * MODELS[model]), _DIGITS),
+        "energy_j": rounded(metrics.total_energy_j, _DIGITS),
+        "power_w": rounded(metrics.average_power_w, _DIGITS),
+        **{name: rounded(metrics.utilization.get(name, 0.0), _DIGITS) for name in ("arrays", "pim", "dram")},
+    }
+
+
+def _claims() -> Iterator[Row]:
+    for result in validate(DATASET).results:
+        series = result.series[0] if result.series else None
+        worst = max(result.comparisons, key=lambda comparison: abs(comparison.relative_error))
+        yield {
+            "claim": result.claim.name,
+            "statement": result.claim.statement,
+            "points": len(result.comparisons),
+            "mean": rounded(sum(abs(one.relative_error) for one in result.comparisons) / len(result.comparisons), 2),
+            "worst": rounded(abs(worst.relative_error), 2),
+            "where": worst.point.where,
+            "allowed": result.claim.tolerance.mean_relative if series else result.claim.tolerance.relative,
+            "of_mean": series is not None,
+            "holds": result.holds,
+        }
