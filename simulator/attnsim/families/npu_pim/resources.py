@@ -22,7 +22,7 @@ ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LATENCY = (
 _MANY = 1 << 20
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """The resources of one phase and the tasks that were added to them so far."""
 
