@@ -16,6 +16,8 @@ from attnsim.specs.npu_pim import Memory, Pim
 from attnsim.taskgraph import PS_PER_S, Calendar, GraphBuilder, TaskGraph
 
 ACTIVATES_IN_WINDOW = 4
+_SETTLED = 4
+"""Tiles after which equal tiles follow one another at equal distances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Clock:
     cycle: int
     rcd: int
     rp: int
+    ras: int
     rtp: int
     rfc: int
     refi: int
@@ -61,6 +64,7 @@ def clock_of(memory: Memory, pim: Pim) -> Clock:
         cycle=_ps(1 / memory.clock_hz),
         rcd=_ps(timing.rcd_s),
         rp=_ps(timing.rp_s),
+        ras=_ps(timing.ras_s),
         rtp=_ps(timing.rtp_s),
         rfc=_ps(timing.rfc_s),
         refi=_ps(timing.refi_s),
@@ -76,11 +80,12 @@ def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
     clock = clock_of(memory, pim)
     banks = memory.banks_per_channel
     activates = activates_per_rank(memory, pim)
-    open_all = (memory.ranks - 1) * clock.cycle + (activates - 1) * clock.between_activates + clock.rcd
     turns = banks_in_turn(memory, pim)
-    busy = [clock.step * (max(count * turns, pim.pipeline) + 1) for count in steps]
-    last = 0 if pim.composite else clock.step * max(steps[-1] * turns, pim.pipeline)
-    closing = clock.rtp + banks * clock.cycle
+    step = clock.step if pim.composite else max(clock.step, clock.cycle)
+    busy = [max(clock.cycle, step * (max(count * turns, pim.pipeline) + 1)) for count in steps]
+    last = 0 if pim.composite else busy[-1] - step
+    computing = sum(busy[:-1]) + last
+    alone = _activates_ps(memory, pim, 0, [-clock.rp] * (activates * memory.ranks))[-1] + max(clock.rcd, clock.cycle)
     estimate = (
         banks * clock.rtp
         + (activates - 1) * clock.between_activates
@@ -88,18 +93,50 @@ def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
         + clock.step * max(pim.pipeline, sum(steps) * turns)
         + clock.ccd * (len(steps) - 1)
     )
-    computing = len(steps) if pim.composite else sum(steps) + len(steps)
-    opened = activates * memory.ranks
+    commands = len(steps) if pim.composite else sum(steps) * turns + len(steps)
+    period = _row_change_ps(memory, pim, computing, busy[-1] - last) + computing
     return GemvTile(
-        period_ps=closing + clock.cycle + open_all + sum(busy[:-1]) + last,
-        opening_ps=closing - clock.cycle,
+        period_ps=period,
+        opening_ps=period - (alone + computing + clock.cycle),
         reserve_ps=estimate,
-        commands=banks + 1 + opened + computing,
-        host_commands=1 + computing,
+        commands=banks + 1 + activates * memory.ranks + commands,
+        host_commands=1 + commands,
         activates=banks,
         steps=sum(steps),
         reads=len(steps),
     )
+
+
+def _row_change_ps(memory: Memory, pim: Pim, computing_ps: int, busy_ps: int) -> int:
+    """From the last read of a tile to the first compute command of the next one, as tiles of one kind settle to.
+
+    computing_ps: from the first compute command to the last read. busy_ps: how long the multipliers work on after that.
+    """
+    clock = clock_of(memory, pim)
+    opened = [-clock.ras - computing_ps] * (activates_per_rank(memory, pim) * memory.ranks)
+    first = 0
+    for _ in range(_SETTLED):
+        closed: list[int] = []
+        begin = max(clock.rtp, clock.cycle)
+        for activated in opened:
+            begin = max(begin, activated + clock.ras) + pim.banks_per_activate * clock.cycle
+            closed.append(begin - clock.cycle)
+        times = _activates_ps(memory, pim, begin, closed)
+        first = max(times[-1] + max(clock.rcd, clock.cycle), busy_ps)
+        opened = [time - first - computing_ps for time in times]
+    return first
+
+
+def _activates_ps(memory: Memory, pim: Pim, begin: int, closed: Sequence[int]) -> list[int]:
+    """When each group of banks is activated, ranks in turn, after a header at `begin` and its own last precharge."""
+    clock = clock_of(memory, pim)
+    times: list[int] = []
+    for group, precharged in enumerate(closed):
+        begin = max(begin + clock.cycle, precharged + clock.rp)
+        if group >= memory.ranks:
+            begin = max(begin, times[group - memory.ranks] + clock.between_activates)
+        times.append(begin)
+    return times
 
 
 def banks_in_turn(memory: Memory, pim: Pim) -> int:
@@ -145,70 +182,75 @@ def fill_calendar(memory: Memory, pim: Pim) -> Calendar:
 
 def command_graph(memory: Memory, pim: Pim, tiles: Sequence[Sequence[int]]) -> TaskGraph:
     """Tiles of one channel command by command, without refresh: a task a command, and one for each time between two."""
-    sequence = _Commands(memory, pim)
+    commands = _Commands(memory, pim)
     for steps in tiles:
-        sequence.close()
-        sequence.open()
-        sequence.compute(steps)
-    return sequence.graph.build()
+        closed = commands.precharge()
+        commands.issue("header", [])
+        commands.activate(closed)
+        for count in steps:
+            commands.compute(count)
+    return commands.graph.build()
 
 
 class _Commands:
-    """The commands of a channel in order, each on the command bus for a cycle."""
+    """The commands of one channel in order, with what those still to come have to wait for.
+
+    opened: the activate of each group of banks, in the order in which they are opened and closed. waits: what the next
+    compute command waits for.
+    """
 
     def __init__(self, memory: Memory, pim: Pim) -> None:
         self.memory, self.pim, self.clock = memory, pim, clock_of(memory, pim)
         self.graph = GraphBuilder()
         self.bus = self.graph.resource("commands")
         self.delays = self.graph.resource("delays", servers=1 << 20)
-        self.last: list[int] = []
-        self.read: list[int] = []
+        self.order: list[int] = []
         self.opened: list[int] = []
+        self.waits: list[int] = []
+        self.last_read = 0
 
-    def after(self, tasks: Sequence[int], picoseconds: int) -> list[int]:
-        """Tasks that end so long after the beginnings of these commands."""
-        wait = max(0, picoseconds - self.clock.cycle)
-        return [self.graph.task(self.delays, wait, [task]) for task in tasks]
+    def issue(self, name: str, preds: Sequence[int]) -> int:
+        """A command on the bus behind the one before."""
+        origin = (name, len(self.order), "command")
+        self.order.append(self.graph.task(self.bus, self.clock.cycle, [*preds, *self.order[-1:]], origin=origin))
+        return self.order[-1]
 
-    def command(self, name: str, preds: Sequence[int]) -> int:
-        """The next command, which follows all before it."""
-        origin = (name, 0, "command")
-        self.last = [self.graph.task(self.bus, self.clock.cycle, [*preds, *self.last], origin=origin)]
-        return self.last[0]
+    def after(self, command: int, picoseconds: int) -> int:
+        """What ends so long after a command was issued."""
+        return self.graph.task(self.delays, max(0, picoseconds - self.clock.cycle), [command])
 
-    def close(self) -> None:
-        """Precharge every bank, if a row is open."""
-        ready = self.after(self.read, self.clock.rtp)
-        for _ in range(self.memory.banks_per_channel if self.read else 0):
-            self.command("precharge", ready)
+    def precharge(self) -> list[int]:
+        """Close each bank that is open; returns the last precharge of each group."""
+        closed: list[int] = []
+        for activated in self.opened:
+            ready = [self.after(self.last_read, self.clock.rtp), self.after(activated, self.clock.ras)]
+            closed.append([self.issue("precharge", ready) for _ in range(self.pim.banks_per_activate)][-1])
+        return closed
 
-    def open(self) -> None:
-        """The header, then activates, the ranks in turn."""
-        self.command("header", [])
-        activated: dict[int, list[int]] = {rank: [] for rank in range(self.memory.ranks)}
-        for rank in list(activated) * activates_per_rank(self.memory, self.pim):
-            ready = self.after(activated[rank], self.clock.between_activates)
-            activated[rank] = [self.command("activate", ready)]
-        self.opened = [wait for tasks in activated.values() for wait in self.after(tasks, self.clock.rcd)]
+    def activate(self, closed: Sequence[int]) -> None:
+        """Open a row in every bank, a group of banks of each rank in turn."""
+        ranks, groups = self.memory.ranks, activates_per_rank(self.memory, self.pim) * self.memory.ranks
+        self.opened = []
+        for group in range(groups):
+            ready = [self.after(closed[group], self.clock.rp)] if closed else []
+            if group >= ranks:
+                ready.append(self.after(self.opened[-ranks], self.clock.between_activates))
+            self.opened.append(self.issue("activate", ready))
+        self.waits += [self.after(activated, self.clock.rcd) for activated in self.opened]
 
-    def compute(self, steps: Sequence[int]) -> None:
-        """Steps and reads, one result after the other."""
-        ready = self.opened
-        for count in steps:
-            ready = self._composite(count, ready) if self.pim.composite else self._single(count, ready)
-
-    def _composite(self, count: int, ready: Sequence[int]) -> list[int]:
-        self.read = [self.command("compute", ready)]
-        turns = count * banks_in_turn(self.memory, self.pim)
-        return self.after(self.read, self.clock.step * (max(turns, self.pim.pipeline) + 1))
-
-    def _single(self, count: int, ready: Sequence[int]) -> list[int]:
-        first = step = [self.command("compute", ready)]
-        for _ in range(count * banks_in_turn(self.memory, self.pim) - 1):
-            step = [self.command("compute", self.after(step, self.clock.step))]
-        filled = self.after(first, self.clock.step * self.pim.pipeline)
-        self.read = [self.command("read", [*self.after(step, self.clock.step), *filled])]
-        return self.after(self.read, self.clock.step)
+    def compute(self, count: int) -> None:
+        """The steps of one result and its read: one command, or one for each step of banks that take turns."""
+        step, pipeline = self.clock.step, self.pim.pipeline
+        total = count * banks_in_turn(self.memory, self.pim)
+        if self.pim.composite:
+            self.last_read = self.issue("compute", self.waits)
+            self.waits = [self.after(self.last_read, step * (max(total, pipeline) + 1))]
+            return
+        first = last = self.issue("compute", self.waits)
+        for _ in range(total - 1):
+            last = self.issue("compute", [self.after(last, step)])
+        self.last_read = self.issue("read", [self.after(last, step), self.after(first, step * pipeline)])
+        self.waits = [self.after(self.last_read, step)]
 
 
 def _ps(seconds: float) -> int:

@@ -76,5 +76,5 @@ def pass_cycles(arrays: Arrays, passes: Passes) -> int:
     """
     if arrays.overlapped:
         return max(passes.loading, passes.streaming)
-    behind = min(passes.streaming, math.ceil(arrays.rows / arrays.count))
+    behind = min(passes.streaming, math.ceil(passes.loading / arrays.count))
     return passes.loading + passes.streaming - behind

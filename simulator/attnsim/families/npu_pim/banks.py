@@ -50,15 +50,15 @@ class Banks:
 class Items:
     """Fills and tiles of all channels, in the order of channels and then of time; one row each.
 
-    owner: position of the request. fill: whether it fills the global buffer. commands: on the command bus; host: handed
-    over by the host.
+    owner: position of the request. fill: whether it fills the global buffer. opening_ps: less where no row is open yet.
+    host: commands that the host hands over.
     """
 
     channel: Int64
     owner: Int64
     fill: np.ndarray[tuple[int], np.dtype[np.bool_]]
     work_ps: Int64
-    commands: Int64
+    opening_ps: Int64
     host: Int64
 
 
@@ -113,8 +113,8 @@ def _items(
     for number, request in enumerate(requests):
         for block in blocks_of(banks.layout, banks.shape, request.keys):
             tile = tiles.of(block.steps)
-            rows.append((block.fills, request.channel, number, 1, tiles.fill_ps, 1, 1))
-            rows.append((block.tiles, request.channel, number, 0, tile.period_ps, tile.commands, tile.host_commands))
+            rows.append((block.fills, request.channel, number, 1, tiles.fill_ps, 0, 1))
+            rows.append((block.tiles, request.channel, number, 0, tile.period_ps, tile.opening_ps, tile.host_commands))
     table = np.array(rows, np.int64)
     spread = np.repeat(table[:, 1:], table[:, 0], axis=0)
     return Items(
@@ -122,7 +122,7 @@ def _items(
         owner=spread[:, 1],
         fill=spread[:, 2].astype(bool),
         work_ps=spread[:, 3],
-        commands=spread[:, 4],
+        opening_ps=spread[:, 4],
         host=spread[:, 5],
     )
 
@@ -147,7 +147,8 @@ def _add_items(
     starts = np.flatnonzero(np.diff(items.channel, prepend=-1))
     work = items.work_ps.copy()
     if opening:
-        work[_first_tiles(items, starts)] -= next(iter(tiles.known.values())).opening_ps
+        first_tiles = _first_tiles(items, starts)
+        work[first_tiles] -= items.opening_ps[first_tiles]
     begin = _begin(items, starts, first)
     waits = [begin, *_issued(machine, banks, items, begin, label)]
     group = np.where(items.fill, buffers, pim)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from attnsim.components.pim import gemv_tile
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
-from attnsim.families.npu_pim.layout import Block, score_blocks, value_blocks
+from attnsim.families.npu_pim.layout import Layout, score_blocks, value_blocks
 from attnsim.families.npu_pim.lower import row_cycles
-from attnsim.specs.npu_pim import NpuPim, Pim
+from attnsim.specs.npu_pim import Pim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +34,18 @@ class Counts:
 
 def count(bound: BoundWorkload) -> Counts:
     """Counts of all steps."""
-    return _sum(_of(bound, work) for work in bound.work)
+    parts = [part for work in bound.work for part in _parts(bound, work)]
+    return Counts(**{one.name: sum(getattr(part, one.name) for part in parts) for one in fields(Counts)})
 
 
-def _sum(parts: Iterable[Counts]) -> Counts:
-    found = list(parts)
-    return Counts(**{field.name: sum(getattr(part, field.name) for part in found) for field in fields(Counts)})
-
-
-def _of(bound: BoundWorkload, work: Product | Stream | Heads) -> Counts:
-    word = bound.device.word_bytes
+def _parts(bound: BoundWorkload, work: Product | Stream | Heads) -> Sequence[Counts]:
     if isinstance(work, Product):
-        return _product(bound, work)
+        return [_product(bound, work)]
     if isinstance(work, Stream):
-        read, written = work.read_words * word, work.written_words * word
-        return Counts(read_bytes=read, written_bytes=written, vector_operations=work.operations)
-    return _heads(bound, work)
+        return [_stream(bound, work)]
+    if work.layout is None or work.pim is None:
+        return [_softmax(bound, work), _array_heads(bound, work)]
+    return [_softmax(bound, work), _bank_heads(bound, work), _commands(bound, work, work.layout, work.pim)]
 
 
 def _product(bound: BoundWorkload, work: Product) -> Counts:
@@ -62,42 +58,63 @@ def _product(bound: BoundWorkload, work: Product) -> Counts:
     )
 
 
-def _heads(bound: BoundWorkload, heads: Heads) -> Counts:
-    shape, device = heads.shape, bound.device
-    rows = shape.kv_heads * shape.group * shape.queries
-    keys = sum(request.keys for request in bound.requests)
-    useful = float(rows) * keys * (shape.qk_dim + shape.v_dim)
-    lanes = device.vectors.count * device.vectors.lanes
-    vectors = sum(row_cycles(bound, heads, request.keys) * lanes for request in bound.requests)
-    if heads.layout is None or heads.pim is None:
-        return Counts(
-            array_macs=useful,
-            vector_operations=vectors,
-            read_bytes=shape.kv_heads * keys * (shape.qk_dim + shape.v_dim) * device.word_bytes,
-            written_bytes=len(bound.requests) * rows * shape.v_dim * device.word_bytes,
-        )
-    blocks = [
-        block
-        for request in bound.requests
-        for blocks_of in (score_blocks, value_blocks)
-        for block in blocks_of(heads.layout, shape, request.keys)
-    ]
-    written = rows * keys * device.word_bytes
-    own = Counts(bank_macs=useful, vector_operations=vectors, written_bytes=written)
-    same = Counter(blocks)
-    return _sum([own, *(_block(device, heads.pim, block, times) for block, times in same.items())])
-
-
-def _block(device: NpuPim, pim: Pim, block: Block, times: int) -> Counts:
-    """So many equal blocks of fills and tiles."""
-    memory = device.memory
-    tile = gemv_tile(memory, pim, block.steps)
-    tiles = times * block.tiles
+def _stream(bound: BoundWorkload, work: Stream) -> Counts:
+    word = bound.device.word_bytes
     return Counts(
-        fills=times * block.fills,
-        tiles=tiles,
-        activates=tiles * tile.activates,
-        steps=tiles * tile.steps,
-        reads=tiles * tile.reads,
-        bank_bytes=tiles * tile.steps * pim.multipliers * device.word_bytes * memory.banks_per_channel,
+        read_bytes=work.read_words * word,
+        written_bytes=work.written_words * word,
+        vector_operations=work.operations,
     )
+
+
+def _softmax(bound: BoundWorkload, heads: Heads) -> Counts:
+    lanes = bound.device.vectors.count * bound.device.vectors.lanes
+    cycles = sum(row_cycles(bound, heads, request.keys) for request in bound.requests)
+    return Counts(vector_operations=cycles * lanes)
+
+
+def _array_heads(bound: BoundWorkload, heads: Heads) -> Counts:
+    """Attention on the arrays: K and V are read once, and what comes out is written."""
+    shape, word = heads.shape, bound.device.word_bytes
+    return Counts(
+        array_macs=_useful_macs(bound, heads),
+        read_bytes=shape.kv_heads * _keys(bound) * (shape.qk_dim + shape.v_dim) * word,
+        written_bytes=len(bound.requests) * _rows(heads) * shape.v_dim * word,
+    )
+
+
+def _bank_heads(bound: BoundWorkload, heads: Heads) -> Counts:
+    """Attention in the banks: its weights are written there."""
+    written = _rows(heads) * _keys(bound) * bound.device.word_bytes
+    return Counts(bank_macs=_useful_macs(bound, heads), written_bytes=written)
+
+
+def _commands(bound: BoundWorkload, heads: Heads, layout: Layout, pim: Pim) -> Counts:
+    """Commands of the banks, by the steps of their tiles; what is multiplied includes what only fills up a row."""
+    memory, fills, tiles = bound.device.memory, 0, Counter[tuple[int, ...]]()
+    for keys, requests in Counter(request.keys for request in bound.requests).items():
+        for block in (*score_blocks(layout, heads.shape, keys), *value_blocks(layout, heads.shape, keys)):
+            fills += requests * block.fills
+            tiles[block.steps] += requests * block.tiles
+    kinds = [(number, gemv_tile(memory, pim, steps)) for steps, number in tiles.items()]
+    steps = sum(number * tile.steps for number, tile in kinds)
+    return Counts(
+        fills=fills,
+        tiles=tiles.total(),
+        activates=sum(number * tile.activates for number, tile in kinds),
+        steps=steps,
+        reads=sum(number * tile.reads for number, tile in kinds),
+        bank_bytes=steps * pim.multipliers * bound.device.word_bytes * memory.banks_per_channel,
+    )
+
+
+def _rows(heads: Heads) -> int:
+    return heads.shape.kv_heads * heads.shape.group * heads.shape.queries
+
+
+def _keys(bound: BoundWorkload) -> int:
+    return sum(request.keys for request in bound.requests)
+
+
+def _useful_macs(bound: BoundWorkload, heads: Heads) -> float:
+    return float(_rows(heads)) * _keys(bound) * (heads.shape.qk_dim + heads.shape.v_dim)

@@ -46,11 +46,14 @@ def _least_loaded(
     requests: Sequence[DecodeRequest], shape: AttentionShape, layout: Layout, device: NpuPim, pim: Pim
 ) -> tuple[Placed, ...]:
     loads = [(0.0, channel) for channel in range(device.memory.channels)]
+    work_ps = {
+        keys: estimate_ps(keys, shape, layout, device, pim) for keys in sorted({request.keys for request in requests})
+    }
     found: dict[int, int] = {}
     for number in sorted(range(len(requests)), key=lambda number: -requests[number].keys):
         load, channel = heapq.heappop(loads)
         found[number] = channel
-        heapq.heappush(loads, (load + estimate_ps(requests[number].keys, shape, layout, device, pim), channel))
+        heapq.heappush(loads, (load + work_ps[requests[number].keys], channel))
     return tuple(Placed(keys=request.keys, channel=found[number]) for number, request in enumerate(requests))
 
 
