@@ -202,7 +202,7 @@ def _issued(machine: Machine, banks: Banks, items: Items, begin: Ids, before: St
     if banks.pim.issue == "per_channel":
         return np.full(len(begin), NONE, np.int64)
     order = np.argsort(items.owner, kind="stable")
-    host_ps = items.host[order] * machine.cycle_ps
+    host_ps = machine.cycles_ps(items.host[order])
     ids = machine.columns.add(machine.resource(ISSUE), host_ps, [begin[order]], label=label, kind="issue")
     machine.columns.order(ids, np.concatenate([[before.handed if before else NONE], ids[:-1]]))
     handed = np.empty(len(order), np.int64)
@@ -217,6 +217,6 @@ def _add_vectors(machine: Machine, banks: Banks, requests: Sequence[Placed], las
 
 def _add_stores(machine: Machine, rows: Int64, after: Ids, *, label: str) -> Ids:
     """Rows of results are stored one a cycle, in the order of the requests."""
-    ids = machine.columns.add(machine.resource(STORES), rows * machine.cycle_ps, [after], label=label, kind="store")
+    ids = machine.columns.add(machine.resource(STORES), machine.cycles_ps(rows), [after], label=label, kind="store")
     machine.columns.order(ids[1:], ids[:-1])
     return ids
