@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev-installed
 # Files of timings alone are read from this package, so what it depends on is left out.
 MEASURED := aiconfigurator-core==0.12.0
 # Some of these claims miss, each with its reason in validation/; a test holds the list of those that do.
-GPU_CLAIMS := flash_attention flash_decoding sage_attention lean_attention flash_sigmoid
+CLAIMS := flash_attention flash_decoding sage_attention lean_attention flash_sigmoid neupims
 PYTEST_WORKERS ?= auto
 PYTHON ?=
 export PYTHONUTF8 = 1
@@ -52,7 +52,7 @@ unseen: $(DEV) ## minutes: GPUs and slices that no fit saw, which reports/gpu_me
 
 validate: $(RUNTIME) ## published claims against this code; fails if one of FuseMax does not hold
 	@$(BIN)/attnsim validate fusemax
-	@for name in $(GPU_CLAIMS); do $(BIN)/attnsim validate $$name; (($$? < 2)) || exit 2; done
+	@for name in $(CLAIMS); do $(BIN)/attnsim validate $$name; (($$? < 2)) || exit 2; done
 
 calibrations: $(DEV) ## fit the constants of all GPU kernels anew, about half an hour
 	@$(BIN)/attnsim calibrate

@@ -7,6 +7,7 @@ searched and are shown in the reader's own font.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -74,13 +75,14 @@ def hollow(panel: Axes, places: Sequence[float], values: Sequence[float]) -> Lin
     return line
 
 
-def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """One legend for all panels, under them, and room for it."""
+def legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str], columns: int = 0) -> None:
+    """One legend for all panels, under them, and room for it; in one line unless `columns` are given."""
     height_in = figure.get_figheight()
-    figure.legend(handles, labels, loc="lower center", ncols=len(labels), columnspacing=1.5, handlelength=2.4)
-    figure.subplots_adjust(
-        left=0.09, right=0.985, top=1 - 0.32 / height_in, bottom=0.84 / height_in, wspace=0.08, hspace=0.12
-    )
+    lines = math.ceil(len(labels) / columns) if columns else 1
+    ncols = columns or len(labels)
+    figure.legend(handles, labels, loc="lower center", ncols=ncols, columnspacing=1.5, handlelength=2.4)
+    bottom = (0.84 + 0.2 * (lines - 1)) / height_in
+    figure.subplots_adjust(left=0.09, right=0.985, top=1 - 0.32 / height_in, bottom=bottom, wspace=0.08, hspace=0.12)
 
 
 def svg(figure: Figure) -> str:

@@ -11,6 +11,7 @@ from attnsim.report.tables import Row, Tables, number, only, select, text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 HEAD = """\
 # NPUs with compute in the DRAM banks
@@ -126,20 +127,24 @@ def _claims(tables: Tables) -> str:
 def figures(tables: Tables) -> dict[str, str]:
     """Tokens a second by batch, a panel a model."""
     with plot.styled():
-        figure, axes = plot.panels(1, len(MODELS), width_in=9.0, height_in=3.2)
+        figure, axes = plot.panels(1, len(MODELS), width_in=9.0, height_in=3.4)
         handles: list[Artist] = []
         for panel, model in zip(axes[0], MODELS, strict=True):
-            handles.clear()
-            for (name, _), color in zip(SYSTEMS.items(), COLORS, strict=True):
-                rows = [only(tables["systems"], model=model, batch=batch, system=name) for batch in BATCHES]
-                (handle,) = panel.plot(
-                    BATCHES, [number(row, "tokens_per_s") / 1e3 for row in rows], "o-", color=color, markersize=3
-                )
-                handles.append(handle)
-            panel.set_xscale("log", base=2)
-            panel.set_title(model)
-            panel.set_xlabel("batch")
-            panel.set_ylim(bottom=0)
+            handles = _panel(panel, tables, model)
         axes[0][0].set_ylabel("thousand tokens a second")
-        plot.legend(figure, handles, [system.title for system in SYSTEMS.values()])
+        plot.legend(figure, handles, [system.title for system in SYSTEMS.values()], columns=4)
         return {"tokens": plot.svg(figure)}
+
+
+def _panel(panel: Axes, tables: Tables, model: str) -> list[Artist]:
+    """The curves of one model."""
+    handles: list[Artist] = []
+    for name, color in zip(SYSTEMS, COLORS, strict=True):
+        rows = [only(tables["systems"], model=model, batch=batch, system=name) for batch in BATCHES]
+        thousands = [number(row, "tokens_per_s") / 1e3 for row in rows]
+        handles += panel.plot(BATCHES, thousands, "o-", color=color, markersize=3)
+    panel.set_xscale("log", base=2)
+    panel.set_title(model)
+    panel.set_xlabel("batch")
+    panel.set_ylim(bottom=0)
+    return handles
