@@ -9,7 +9,14 @@ from dataclasses import replace
 from attnsim.analysis.ops import count_operations
 from attnsim.analysis.presence import domains
 from attnsim.analysis.sizes import bind_sizes
-from attnsim.components.attention import Ranks, attention_shape, matrix_products, product_ranks
+from attnsim.components.attention import (
+    UNLIMITED,
+    AttentionShape,
+    Ranks,
+    attention_shape,
+    matrix_products,
+    product_ranks,
+)
 from attnsim.components.operations import point_operations
 from attnsim.components.pim import fill_calendar, gemv_tile, tile_calendar
 from attnsim.components.products import product_shape
@@ -142,9 +149,10 @@ def _pim(main: Schedule, device: NpuPim) -> Pim | None:
 
 
 def _requests(workload: Workload, heads: Heads, device: NpuPim) -> tuple[Placed, ...]:
-    asked = workload.requests or (DecodeRequest(keys=heads.shape.keys),) * heads.shape.batch
-    if heads.shape.queries == 1:
-        asked = tuple(replace(request, keys=min(request.keys, heads.shape.window)) for request in asked)
+    shape = heads.shape
+    asked = workload.requests or (DecodeRequest(keys=shape.keys),) * shape.batch
+    if shape.queries == 1:
+        asked = tuple(replace(request, keys=min(request.keys, shape.window)) for request in asked)
     if heads.layout is None or heads.pim is None:
         return tuple(Placed(keys=request.keys, channel=0) for request in asked)
     return place(asked, heads.chosen, heads.shape, heads.layout, device, heads.pim)

@@ -68,7 +68,7 @@ def estimate_ps(keys: int, shape: AttentionShape, layout: Layout, device: NpuPim
 
 
 def halves(placed: Sequence[Placed]) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:
-    """Two sub-batches: every other request of each channel, the odd one to the first half on every other channel."""
+    """Two sub-batches: half of the requests of each channel each, an odd one to the two in turn."""
     queues: dict[int, list[Placed]] = {}
     for request in placed:
         queues.setdefault(request.channel, []).append(request)
