@@ -10,8 +10,6 @@ from attnsim.analysis.ops import count_operations
 from attnsim.analysis.presence import domains
 from attnsim.analysis.sizes import bind_sizes
 from attnsim.components.attention import (
-    UNLIMITED,
-    AttentionShape,
     Ranks,
     attention_shape,
     matrix_products,
