@@ -58,9 +58,15 @@ class AttentionShape:
     window: int = UNLIMITED
 
 
+def matrix_products(cascade: Cascade) -> list[Einsum]:
+    """Contractions, but for those of two tensors over the same ranks: such are sums over work on the scores."""
+    found = [e for e in cascade.einsums if point_operations(e)[:1] == ("mac",)]
+    return [e for e in found if len({frozenset(access.variables) for access in e.inputs}) > 1]
+
+
 def product_ranks(cascade: Cascade) -> Ranks:
     """Roles of the ranks; MappingError when the cascade is not two products around work on the scores."""
-    products = [e for e in cascade.einsums if point_operations(e)[:1] == ("mac",)]
+    products = matrix_products(cascade)
     if len(products) != 2 or cascade.sparse or any(e.populate for e in cascade.einsums):
         raise no_attention(cascade, f"it has {len(products)} products, or data-dependent points")
     score, value = products

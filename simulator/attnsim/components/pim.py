@@ -168,7 +168,7 @@ def tile_calendar(memory: Memory, pim: Pim, reserve_ps: int) -> Calendar:
     own = memory.groups * memory.banks * clock.cycle + clock.rp + clock.rfc
     hidden = clock.rtp + memory.banks_per_channel * clock.cycle + 2 * clock.cycle
     period = clock.refi // memory.ranks
-    return Calendar(period_ps=period, closed_ps=own - hidden, first_ps=period, reserve_ps=reserve_ps)
+    return Calendar(period_ps=period, closed_ps=max(0, own - hidden), first_ps=period, reserve_ps=reserve_ps)
 
 
 def fill_calendar(memory: Memory, pim: Pim) -> Calendar:

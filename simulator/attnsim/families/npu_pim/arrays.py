@@ -95,7 +95,7 @@ def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, pas
     columns.order(loads[1:], loads[:-1])
     count = -(-passes.count // grouped)
     needs = np.where(np.arange(count) < pieces, loads[np.minimum(np.arange(count), pieces - 1)], NONE)
-    work = np.full(count, cycles * grouped * machine.cycle_ps)
+    work = np.full(count, machine.cycles_ps(cycles * grouped))
     done = columns.add(machine.resource(ARRAYS), work, [needs], label=label, kind="pass")
     columns.order(done, np.concatenate([[passes_after], done[:-1]]))
     return int(done[-1])
@@ -105,7 +105,7 @@ def _drain_ps(machine: Machine, shape: GemmShape) -> int:
     """From the last vector into the arrays to the last result, and from the first read to its data."""
     timing = machine.device.memory.timing
     skew = passes_of(machine.device.arrays, shape.m, shape.n, shape.k).skew
-    return skew * machine.cycle_ps + round((timing.rcd_s + timing.cl_s) * 1e12)
+    return int(machine.cycles_ps(skew)) + round((timing.rcd_s + timing.cl_s) * 1e12)
 
 
 def add_transfer(machine: Machine, moved: float, after: int, label: str, kind: str) -> int:
@@ -124,7 +124,7 @@ def add_stream(machine: Machine, read: float, written: float, cycles: int, after
     """Work of the vector units on bytes that come from DRAM, and the bytes that go back; returns its end."""
     loaded = add_transfer(machine, read, after, label, "load")
     columns = machine.columns
-    ids = columns.add(machine.resource(VECTORS), [cycles * machine.cycle_ps], [[loaded]], label=label, kind="vector")
+    ids = columns.add(machine.resource(VECTORS), [machine.cycles_ps(cycles)], [[loaded]], label=label, kind="vector")
     add_transfer(machine, written, int(ids[0]), label, "store")
     return int(ids[0])
 
@@ -137,14 +137,15 @@ def add_array_attention(
     vector_ps: Callable[[int], int],
     after: int,
 ) -> int:
-    """Attention of a batch on the arrays, head by head: K and V from DRAM, scores, softmax, values; returns its end.
+    """Attention of a batch on the arrays, head by head: Q, K and V from DRAM, scores, softmax, values; returns its end.
 
     vector_ps: of all heads of a request, by its keys.
     """
     lengths = np.repeat(np.asarray(keys, np.int64), shape.kv_heads)
     rows = len(lengths)
     columns, word = machine.columns, machine.device.word_bytes
-    moved = lengths * (shape.qk_dim + shape.v_dim) * word
+    queries = shape.group * shape.queries
+    moved = (lengths * (shape.qk_dim + shape.v_dim) + queries * shape.qk_dim) * word
     load_ps = np.array([machine.bytes_ps(float(amount)) for amount in np.unique(moved)])[
         np.searchsorted(np.unique(moved), moved)
     ]
@@ -152,7 +153,7 @@ def add_array_attention(
         machine.resource(DRAM),
         load_ps,
         [np.where(np.arange(rows) == 0, after, NONE)],
-        label="K and V",
+        label="Q, K and V",
         kind="load",
     )
     columns.order(loads[1:], loads[:-1])
@@ -163,7 +164,7 @@ def add_array_attention(
     values = columns.add(machine.resource(ARRAYS), value_ps, [softmax], label="AV", kind="pass")
     if rules.serial:
         columns.order(scores[1:], values[:-1])
-    word_out = rows * shape.group * shape.queries * shape.v_dim * word
+    word_out = rows * queries * shape.v_dim * word
     add_transfer(machine, word_out, int(values[-1]), "AV", "store")
     return columns.join(values[-1:], "attention")
 
@@ -181,4 +182,4 @@ def _head_ps(machine: Machine, shape: AttentionShape, lengths: Int64, rules: Rul
     before = arrays.rows + arrays.columns - 2 if rules.serial else arrays.rows
     score = rows * -(-shape.qk_dim // arrays.rows) * (before + np.maximum(_LEAST, -(-lengths // arrays.count)))
     value = rows * blocks * (before + max(_LEAST, -(-shape.v_dim // arrays.count)))
-    return score * machine.cycle_ps, value * machine.cycle_ps
+    return machine.cycles_ps(score), machine.cycles_ps(value)

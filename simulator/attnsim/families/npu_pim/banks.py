@@ -62,6 +62,17 @@ class Items:
     host: Int64
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What comes after a stage of a batch waits for. read: that the last result of each request is there; ends: the
+    last item of each channel; handed: the last commands that the host hands over for all channels, if it does.
+    """
+
+    read: Ids
+    ends: Ids
+    handed: int
+
+
 def add_attention(machine: Machine, banks: Banks, requests: Sequence[Placed], after: int = NONE) -> int:
     """Add the scores, the softmax and the values of a batch; returns the marker at its end.
 
@@ -69,18 +80,18 @@ def add_attention(machine: Machine, banks: Banks, requests: Sequence[Placed], af
     """
     requests = sorted(requests, key=lambda request: request.channel)
     tiles = _Tiles(machine, banks)
-    scores = _items(banks, requests, tiles, score_blocks)
-    last = _add_items(machine, banks, tiles, scores, len(requests), first=after, opening=True, label="QK")
-    softmax = _add_vectors(machine, banks, requests, last)
+    scores, values = (_items(banks, requests, tiles, blocks_of) for blocks_of in (score_blocks, value_blocks))
+    scored = _add_items(machine, banks, tiles, scores, len(requests), first=after, before=None, label="QK")
+    softmax = _add_vectors(machine, banks, requests, scored.read)
     heads = np.full(len(requests), banks.shape.kv_heads * banks.shape.group)
     stored = _add_stores(machine, heads, softmax, label="softmax")
     barrier = machine.columns.join(stored[-1:], SCORES) if banks.barrier else NONE
-    values = _items(banks, requests, tiles, value_blocks)
     begin = barrier if banks.barrier else stored
-    done = _add_items(machine, banks, tiles, values, len(requests), first=begin, opening=False, label="AV")
+    done = _add_items(machine, banks, tiles, values, len(requests), first=begin, before=scored, label="AV").read
     rows = np.array([value_parts(banks.layout, request.keys) for request in requests])
     parts = -(-banks.shape.v_dim // banks.layout.banks)
     written = _add_stores(machine, np.where(rows > 1, heads * parts, 0), done, label="AV")
+    machine.columns.order(written[:1], stored[-1:])
     return machine.columns.join(np.concatenate([done, written[-1:]]), VALUES)
 
 
@@ -135,35 +146,39 @@ def _add_items(
     requests: int,
     *,
     first: int | Ids,
-    opening: bool,
+    before: Stage | None,
     label: str,
-) -> Ids:
-    """Add fills and tiles as a chain on each channel; returns when the last result of each request has been read.
+) -> Stage:
+    """Add fills and tiles as a chain on each channel, behind those of the stage before it.
 
-    first: what the first of a channel waits for, or what those of each request wait for. opening: no row is open yet.
+    first: what the first of a channel waits for, or what those of each request wait for. Without a stage before, no row
+    is open yet.
     """
     columns = machine.columns
     pim, buffers = machine.pim(banks.pim, tiles.reserve_ps)
     starts = np.flatnonzero(np.diff(items.channel, prepend=-1))
     work = items.work_ps.copy()
-    if opening:
+    if before is None:
         first_tiles = _first_tiles(items, starts)
         work[first_tiles] -= items.opening_ps[first_tiles]
     begin = _begin(items, starts, first)
-    waits = [begin, *_issued(machine, banks, items, begin, label)]
+    handed = _issued(machine, banks, items, begin, before, label)
     group = np.where(items.fill, buffers, pim)
     anchors = np.where(items.fill, columns.anchor(buffers, items.channel), columns.anchor(pim, items.channel))
-    ids = columns.add(group, work, waits, affinity=anchors, label=label, kind="tile")
+    ids = columns.add(group, work, [begin, handed], affinity=anchors, label=label, kind="tile")
     columns.order(ids[1:], np.where(np.diff(items.channel) == 0, ids[:-1], NONE))
+    if before is not None:
+        columns.order(ids[starts], before.ends)
     if banks.interferes:
         bus_ps = (items.work_ps * banks.pim.interference / machine.device.memory.channels).astype(np.int64)
-        before = np.where(np.diff(items.channel, prepend=-1) == 0, ids - 1, NONE)
-        columns.add(machine.resource(DRAM), bus_ps, [before], label="commands of PIM", kind="bus")
+        previous = np.where(np.diff(items.channel, prepend=-1) == 0, ids - 1, NONE)
+        columns.add(machine.resource(DRAM), bus_ps, [previous], label="commands of PIM", kind="bus")
     last = np.full(requests, NONE, np.int64)
     last[items.owner] = ids
     read_ps = round((machine.device.memory.timing.cl_s + machine.device.memory.timing.ccd_s) * PS_PER_S)
     latency = machine.resource(LATENCY)
-    return columns.add(latency, np.full(requests, read_ps), [last], label=label, kind="latency")
+    read = columns.add(latency, np.full(requests, read_ps), [last], label=label, kind="latency")
+    return Stage(read=read, ends=ids[np.append(starts[1:], len(ids)) - 1], handed=int(handed.max()))
 
 
 def _first_tiles(items: Items, starts: Ids) -> Ids:
@@ -182,17 +197,17 @@ def _begin(items: Items, starts: Ids, first: int | Ids) -> Ids:
     return waits
 
 
-def _issued(machine: Machine, banks: Banks, items: Items, begin: Ids, label: str) -> list[Ids]:
+def _issued(machine: Machine, banks: Banks, items: Items, begin: Ids, before: Stage | None, label: str) -> Ids:
     """Tasks that hand over the commands of each item, request by request, where the host has one command a cycle."""
     if banks.pim.issue == "per_channel":
-        return []
+        return np.full(len(begin), NONE, np.int64)
     order = np.argsort(items.owner, kind="stable")
-    host_ps = items.host[order] * machine.cycle_ps
+    host_ps = machine.cycles_ps(items.host[order])
     ids = machine.columns.add(machine.resource(ISSUE), host_ps, [begin[order]], label=label, kind="issue")
-    machine.columns.order(ids[1:], ids[:-1])
+    machine.columns.order(ids, np.concatenate([[before.handed if before else NONE], ids[:-1]]))
     handed = np.empty(len(order), np.int64)
     handed[order] = ids
-    return [handed]
+    return handed
 
 
 def _add_vectors(machine: Machine, banks: Banks, requests: Sequence[Placed], last: Ids) -> Ids:
@@ -202,6 +217,6 @@ def _add_vectors(machine: Machine, banks: Banks, requests: Sequence[Placed], las
 
 def _add_stores(machine: Machine, rows: Int64, after: Ids, *, label: str) -> Ids:
     """Rows of results are stored one a cycle, in the order of the requests."""
-    ids = machine.columns.add(machine.resource(STORES), rows * machine.cycle_ps, [after], label=label, kind="store")
+    ids = machine.columns.add(machine.resource(STORES), machine.cycles_ps(rows), [after], label=label, kind="store")
     machine.columns.order(ids[1:], ids[:-1])
     return ids

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from attnsim.analysis.ops import count_operations
 from attnsim.analysis.presence import domains
 from attnsim.analysis.sizes import bind_sizes
-from attnsim.components.attention import Ranks, attention_shape, product_ranks
+from attnsim.components.attention import Ranks, attention_shape, matrix_products, product_ranks
 from attnsim.components.operations import point_operations
+from attnsim.components.pim import fill_calendar, gemv_tile, tile_calendar
 from attnsim.components.products import product_shape
-from attnsim.einsum.ast import Cascade, Einsum
+from attnsim.einsum.ast import Cascade
 from attnsim.einsum.shapes import tensor_ranks
 from attnsim.errors import MappingError
 from attnsim.families.npu_pim.arrays import Rules
 from attnsim.families.npu_pim.banks import Placed
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
-from attnsim.families.npu_pim.layout import layout_of
+from attnsim.families.npu_pim.layout import Layout, layout_of, score_blocks, value_blocks
 from attnsim.families.npu_pim.placement import place
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.requests import DecodeRequest
@@ -38,6 +40,8 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
         misfit = _too_long(main, heads, requests, device)
         if misfit is not None:
             return misfit
+        if heads.layout is not None and heads.pim is not None:
+            _require_time_between_refreshes(heads, heads.layout, heads.pim, requests, device)
     chosen = main.attention
     if chosen.sub_batches > 1 and len(work) > 1 and len(requests) < chosen.sub_batches:
         what = f"a batch of {len(requests)} cannot be cut into {chosen.sub_batches} sub-batches"
@@ -52,15 +56,11 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
 
 
 def _has_heads(step: Step) -> bool:
-    return len(_products(step.cascade)) == 2
-
-
-def _products(cascade: Cascade) -> list[Einsum]:
-    return [einsum for einsum in cascade.einsums if point_operations(einsum)[:1] == ("mac",)]
+    return len(matrix_products(step.cascade)) == 2
 
 
 def _work(step: Step, main: Schedule, device: NpuPim) -> Product | Stream | Heads:
-    products = _products(step.cascade)
+    products = matrix_products(step.cascade)
     if len(products) == 2:
         return _heads(step, main, device)
     if len(products) == 1 == len(step.cascade.einsums):
@@ -68,7 +68,8 @@ def _work(step: Step, main: Schedule, device: NpuPim) -> Product | Stream | Head
         if shape is not None:
             return Product(step=step.name, shape=shape)
     if products:
-        what = f"{step.cascade.name} has {len(products)} products among other Einsums"
+        number = "one product" if len(products) == 1 else f"{len(products)} products"
+        what = f"{step.cascade.name} has {number} among other Einsums"
         remedy = "take attention of two products, a single product, or Einsums without one"
         raise MappingError(problem_at(main, "for.cascade", what, remedy))
     return _stream(step)
@@ -142,9 +143,27 @@ def _pim(main: Schedule, device: NpuPim) -> Pim | None:
 
 def _requests(workload: Workload, heads: Heads, device: NpuPim) -> tuple[Placed, ...]:
     asked = workload.requests or (DecodeRequest(keys=heads.shape.keys),) * heads.shape.batch
+    if heads.shape.queries == 1:
+        asked = tuple(replace(request, keys=min(request.keys, heads.shape.window)) for request in asked)
     if heads.layout is None or heads.pim is None:
         return tuple(Placed(keys=request.keys, channel=0) for request in asked)
     return place(asked, heads.chosen, heads.shape, heads.layout, device, heads.pim)
+
+
+def _require_time_between_refreshes(
+    heads: Heads, layout: Layout, pim: Pim, requests: tuple[Placed, ...], device: NpuPim
+) -> None:
+    """MappingError where the controller would never begin a tile, or a fill, because a refresh comes before its end."""
+    keys = max(request.keys for request in requests)
+    kinds = {block.steps for blocks in (score_blocks, value_blocks) for block in blocks(layout, heads.shape, keys)}
+    reserve_ps = max(gemv_tile(device.memory, pim, steps).reserve_ps for steps in kinds)
+    calendars = {"tile": tile_calendar(device.memory, pim, reserve_ps), "fill": fill_calendar(device.memory, pim)}
+    for name, calendar in calendars.items():
+        if calendar.closed_ps + calendar.reserve_ps > calendar.period_ps:
+            open_ns, needed_ns = (calendar.period_ps - calendar.closed_ps) / 1000, calendar.reserve_ps / 1000
+            what = f"a {name} is begun with {needed_ns:.0f} ns left, and refreshes leave {max(0.0, open_ns):.0f} ns"
+            remedy = "raise memory.timing.refi, or take faster tiles: shorter rows, a multiplier for each bank"
+            raise MappingError(problem_at(device, "memory.timing.refi", what, remedy))
 
 
 def _too_long(main: Schedule, heads: Heads, requests: tuple[Placed, ...], device: NpuPim) -> Infeasible | None:

@@ -74,12 +74,13 @@ def _softmax(bound: BoundWorkload, heads: Heads) -> Counts:
 
 
 def _array_heads(bound: BoundWorkload, heads: Heads) -> Counts:
-    """Attention on the arrays: K and V are read once, and what comes out is written."""
+    """Attention on the arrays: Q, K and V are read once, and what comes out is written."""
     shape, word = heads.shape, bound.device.word_bytes
+    rows = len(bound.requests) * _rows(heads)
     return Counts(
         array_macs=_useful_macs(bound, heads),
-        read_bytes=shape.kv_heads * _keys(bound) * (shape.qk_dim + shape.v_dim) * word,
-        written_bytes=len(bound.requests) * _rows(heads) * shape.v_dim * word,
+        read_bytes=(shape.kv_heads * _keys(bound) * (shape.qk_dim + shape.v_dim) + rows * shape.qk_dim) * word,
+        written_bytes=rows * shape.v_dim * word,
     )
 
 

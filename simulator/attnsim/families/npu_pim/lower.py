@@ -68,7 +68,7 @@ def _add_heads(
     machine: Machine, bound: BoundWorkload, heads: Heads, requests: Sequence[Placed], after: int, *, interferes: bool
 ) -> int:
     def vector_ps(keys: int) -> int:
-        return row_cycles(bound, heads, keys) * machine.cycle_ps
+        return int(machine.cycles_ps(row_cycles(bound, heads, keys)))
 
     if heads.pim is None or heads.layout is None:
         keys = [request.keys for request in requests]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from attnsim.components.pim import fill_calendar, tile_calendar
 from attnsim.families.npu_pim.columns import Columns
 from attnsim.specs.npu_pim import NpuPim, Pim
-from attnsim.taskgraph import PS_PER_S
+from attnsim.taskgraph import PS_PER_S, Int64
 
 ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LATENCY = (
     "arrays",
@@ -47,10 +50,9 @@ class Machine:
             )
         return self.known[PIM], self.known[BUFFERS]
 
-    @property
-    def cycle_ps(self) -> int:
-        """Picoseconds of a cycle of the NPU."""
-        return round(PS_PER_S / self.device.clock_hz)
+    def cycles_ps(self, cycles: npt.ArrayLike) -> Int64:
+        """Picoseconds of numbers of cycles of the NPU, rounded up so that nothing is faster than its clock."""
+        return np.ceil(np.asarray(cycles) * (PS_PER_S / self.device.clock_hz) - 1e-3).astype(np.int64)
 
     def bytes_ps(self, moved: float) -> int:
         """Picoseconds to move bytes between DRAM and NPU, with what refresh takes."""
