@@ -39,8 +39,8 @@ SPEEDUPS_BELOW = """
 The paper has 1.6 for all over one row buffer, 2.4 over the NPU alone and 3 over a real A100 under PyTorch, in the mean
 over models and batches, and 1.70 for two row buffers over one, in the mean over batches of the 7B model. With a command
 bus for each channel a second row buffer is worth a few percent of a block: nothing else reads the DRAM while attention
-runs. It earns its area with sub-batches. These read all weights twice, which pays once attention is long enough. The A100 here
-runs kernels of vLLM and cuBLAS, fitted to timings, with a bandwidth of 2 TB/s and 80 GB; that of the paper is a real one of
+runs. It earns its area with sub-batches. These read all weights twice, which pays once attention is long enough. The
+A100 here runs kernels of vLLM and cuBLAS, fitted to timings, with 2 TB/s and 80 GB; that of the paper is a real one of
 40 GB and 1.6 TB/s under PyTorch, whose launches and unfused kernels are a large part of its time.
 """
 USE_BELOW = """
