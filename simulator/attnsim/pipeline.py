@@ -151,7 +151,8 @@ def make_plan(request: Request) -> Plan:
         raise AttnSimError(Problem(path="phase", what=what, remedy=f"use {' or '.join(PHASES)}"))
     overrides = [parse_override(text) for text in request.overrides]
     mapping = _main_mapping(request, overrides)
-    cascade_name = request.cascade or (mapping.target.cascade if mapping else None)
+    model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
+    cascade_name = request.cascade or (_own_cascade(mapping, request, model) if mapping else None)
     hardware_name = request.hardware or (mapping.target.hardware if mapping else None)
     if cascade_name is None or hardware_name is None:
         missing = "--cascade" if cascade_name is None else "--hardware"
@@ -159,7 +160,6 @@ def make_plan(request: Request) -> Plan:
             Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}")
         )
     hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
-    model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
     workload = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
     _require_known(request.extents, workload, model)
     _require_one_length(workload, hardware)
@@ -183,6 +183,12 @@ def make_plan(request: Request) -> Plan:
         ),
         files=files,
     )
+
+
+def _own_cascade(mapping: MappingSpec, request: Request, model: Model | None) -> str:
+    """The cascade that a mapping is written for: the grouped one for a model in which heads share keys and values."""
+    group = request.extents.get("G", model.ranks.get("G", 1) if model else 1)
+    return mapping.target.grouped if group > 1 and mapping.target.grouped else mapping.target.cascade
 
 
 def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpec | None:

@@ -10,10 +10,12 @@ from attnsim.specs.spec import FileSpec, Spec, Text
 class Target(Spec):
     """The cascade that a mapping is written for and the hardware that it runs on when none is named.
 
-    also: other cascades that the mapping can run as it is.
+    also: other cascades that the mapping can run as it is. grouped: the one among them to take in place of `cascade`
+    for a model whose query heads share keys and values in groups (its rank G is above 1).
     """
 
     cascade: str
+    grouped: str | None = None
     hardware: str | None = None
     also: list[str] = Field(default_factory=list)
 

@@ -44,31 +44,35 @@ def _dram_energy(device: NpuPim, counts: Counts) -> dict[str, float]:
     spent = device.memory.energy
     if spent is None:
         return {}
+    memory = device.memory
     ordinary = counts.read_bytes + counts.written_bytes
+    opened_s = ordinary / memory.bandwidth_bytes_per_s * memory.channels * memory.ranks
     found = {
-        "dram": counts.read_bytes / device.memory.burst_bytes * spent.read_j
-        + counts.written_bytes / device.memory.burst_bytes * spent.write_j
-        + ordinary / device.memory.row_bytes * spent.activate_j
+        "dram": counts.read_bytes / memory.burst_bytes * spent.read_j
+        + counts.written_bytes / memory.burst_bytes * spent.write_j
+        + ordinary / memory.row_bytes * spent.activate_j
+        + opened_s * (spent.active_w - spent.idle_w)
     }
-    return found | ({"banks": _bank_energy_j(spent, counts)} if counts.tiles else {})
+    return found | ({"banks": _bank_energy_j(device, spent, counts)} if counts.tiles else {})
 
 
-def _bank_energy_j(spent: DramEnergy, counts: Counts) -> float:
+def _bank_energy_j(device: NpuPim, spent: DramEnergy, counts: Counts) -> float:
     return (
         counts.activates * spent.activate_j
         + counts.steps * spent.compute_j
         + counts.fills * spent.broadcast_j
         + counts.reads * spent.read_j
+        + counts.open_s * device.memory.ranks * (spent.active_w - spent.idle_w)
     )
 
 
 def _background_w(bound: BoundWorkload) -> float:
-    """What the ranks draw all the time: open rows, those of PIM in its own buffers, and refresh."""
+    """What the ranks draw with no row open, twice where PIM has row buffers of its own, and refresh."""
     memory = bound.device.memory
     if memory.energy is None:
         return 0.0
     buffers = any(isinstance(work, Heads) and work.pim and work.pim.row_buffers > 1 for work in bound.work)
-    drawn = memory.energy.active_w + (memory.energy.idle_w if buffers else 0.0)
+    drawn = memory.energy.idle_w * (2 if buffers else 1)
     return memory.channels * memory.ranks * (drawn + memory.energy.refresh_j / memory.timing.refi_s)
 
 

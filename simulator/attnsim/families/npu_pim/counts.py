@@ -11,12 +11,14 @@ from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
 from attnsim.families.npu_pim.layout import Layout, score_blocks, value_blocks
 from attnsim.families.npu_pim.lower import row_cycles
 from attnsim.specs.npu_pim import Pim
+from attnsim.taskgraph import PS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Sums over a workload. fills, tiles, activates, steps, reads: of the banks, activates of single banks, the others
-    of all banks of a channel together. bank_bytes: multiplied inside the banks. array_macs, bank_macs: useful ones.
+    of all banks of a channel together. open_s: for which tiles hold rows open, summed over channels. bank_bytes:
+    multiplied inside the banks. array_macs, bank_macs: useful ones.
     """
 
     fills: int = 0
@@ -24,6 +26,7 @@ class Counts:
     activates: int = 0
     steps: int = 0
     reads: int = 0
+    open_s: float = 0.0
     bank_bytes: float = 0.0
     read_bytes: float = 0.0
     written_bytes: float = 0.0
@@ -105,6 +108,7 @@ def _commands(bound: BoundWorkload, heads: Heads, layout: Layout, pim: Pim) -> C
         activates=sum(number * tile.activates for number, tile in kinds),
         steps=steps,
         reads=sum(number * tile.reads for number, tile in kinds),
+        open_s=sum(number * tile.period_ps for number, tile in kinds) / PS_PER_S,
         bank_bytes=steps * pim.multipliers * bound.device.word_bytes * memory.banks_per_channel,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from attnsim.pipeline import Request, Run, require_mapping_fits, simulate
 from attnsim.report.tables import Row, Tables, rounded
+from attnsim.requests import load_requests, mean_keys
 from attnsim.validate import Track, validate
 
 DATASET = "neupims"
@@ -19,15 +20,20 @@ _DIGITS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """A system of the comparison: its mapping, and what is set. released: as the simulator of NeuPIMs has it."""
+    """A system of the comparison: its mapping, and what is set. released: as the simulator of NeuPIMs has it.
+
+    mapping: None for a GPU, whose requests all have the mean length.
+    """
 
     title: str
-    mapping: str
+    mapping: str | None
     released: bool = False
     set: Mapping[str, str] = field(default_factory=dict)
 
 
+GPU = "a100_sxm"
 SYSTEMS: Mapping[str, System] = {
+    "gpu": System(title="A100, all of the mean length", mapping=None),
     "npu_released": System(title="NPU alone, released", mapping="npu_only", released=True),
     "npu": System(
         title="NPU alone, passes overlap",
@@ -61,21 +67,25 @@ def collect(_track: Track) -> Tables:
 
 def _systems(model: str, batch: int) -> Iterator[Row]:
     for name, system in SYSTEMS.items():
-        request = Request(
-            model=model,
-            hardware="neupims",
-            mapping=system.mapping,
-            scope="layer",
-            batch=batch,
-            trace=TRACE,
-            seed=SEED,
-            overrides=tuple(f"{path}={value}" for path, value in system.set.items()),
-        )
-        yield {"model": model, "batch": batch, "system": name, **_numbers(model, batch, _run(request))}
+        run = require_mapping_fits(simulate(_request(model, batch, system)))
+        yield {"model": model, "batch": batch, "system": name, **_numbers(model, batch, run)}
 
 
-def _run(request: Request) -> Run:
-    return require_mapping_fits(simulate(request))
+def _request(model: str, batch: int, system: System) -> Request:
+    if system.mapping is None:
+        requests = load_requests(TRACE, batch=batch, usual_batch=batch, seed=SEED)
+        keys = round(mean_keys(requests))
+        return Request(model=model, hardware=GPU, scope="layer", batch=batch, phase="decode", seq_len=keys)
+    return Request(
+        model=model,
+        hardware="neupims",
+        mapping=system.mapping,
+        scope="layer",
+        batch=batch,
+        trace=TRACE,
+        seed=SEED,
+        overrides=tuple(f"{path}={value}" for path, value in system.set.items()),
+    )
 
 
 def _numbers(model: str, batch: int, run: Run) -> Row:

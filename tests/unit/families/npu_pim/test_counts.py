@@ -28,7 +28,7 @@ def bound(request: Request) -> BoundWorkload:
     return found
 
 
-def attention(mapping: str = "concurrent", extents: Mapping[str, int] = UNIFORM, **rest: str) -> Request:
+def attention(mapping: str = "concurrent", extents: Mapping[str, int] = UNIFORM, **rest: object) -> Request:
     return Request(cascade="attention_3pass", hardware="neupims", mapping=mapping, extents=extents, **rest)  # type: ignore[arg-type]
 
 
@@ -53,9 +53,23 @@ def test_commands_of_a_uniform_batch_are_those_of_the_simulator_of_neupims() -> 
 def test_energy_of_a_uniform_batch_is_that_of_the_simulator_of_neupims() -> None:
     run = simulate(attention())
     assert isinstance(run, Run)
-    # 65,536 x (3216 + 828) pJ, 320 x 12,864 pJ and 5120 x 804 pJ.
-    assert run.metrics.energy_j["banks"] == pytest.approx(273.26e-6, rel=1e-4)
-    assert run.metrics.total_energy_j == pytest.approx(416e-6, rel=0.02)
+    # 65,536 x (3216 + 828) pJ, 320 x 12,864 pJ and 5120 x 804 pJ; rows of two ranks are open for 32 tiles of 197 ns and
+    # 32 of 143 ns of each request, at 66 - 48 mW more than without.
+    commands_j, open_j = 273.26e-6, 32 * 32 * (197 + 143) * 1e-9 * 2 * 18e-3
+    assert run.metrics.energy_j["banks"] == pytest.approx(commands_j + open_j, rel=1e-4)
+    assert run.metrics.total_energy_j == pytest.approx(416e-6, rel=0.03)
+
+
+def test_lower_bounds_are_those_of_the_multipliers_and_of_the_dram() -> None:
+    run = simulate(attention())
+    assert isinstance(run, Run)
+    # 64 MiB by 32 channels of 32 banks, 32 bytes each 2 ns; 256 rows of 512 scores, 2 bytes each, at 1024 GB/s.
+    assert run.metrics.bounds_s["pim"] == pytest.approx(2**26 / (32 * 32 * 32 / 2e-9))
+    assert run.metrics.bounds_s["dram"] == pytest.approx(256 * 512 * 2 / 1024e9)
+    # Four banks that share multipliers take four times as long.
+    shared = simulate(attention(overrides=("hardware.pim.level=group",)))
+    assert isinstance(shared, Run)
+    assert shared.metrics.bounds_s["pim"] == pytest.approx(4 * run.metrics.bounds_s["pim"])
 
 
 def test_what_only_fills_up_a_row_is_multiplied_but_not_useful() -> None:
