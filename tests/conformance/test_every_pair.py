@@ -28,6 +28,10 @@ ARRAYS = [name for name in HARDWARE if load_hardware(name).family == "spatial_ar
 DESIGNS = [name for name in ARRAYS if not name.startswith("fusemax_") or name == "fusemax_16"]
 # GPUs differ in numbers only; two stand for all where every cascade runs.
 GPUS = ["h100_sxm", "l40s"]
+# NPUs with PIM run attention of two products, single products, and work without one.
+NPUS = ["neupims"]
+UNKNOWN_TO_NPUS = ("attention_scan", "attention_scan_blocked", "decoder_layer", "encoder_layer", "linear_attention")
+UNKNOWN_TO_NPUS += ("linear_attention_chunked", "masked_attention", "topk_attention")
 WITHOUT_SOFTMAX = ("eyeriss_like",)
 LINEAR = ("conv1d", "gemm", "residual_add")
 # Cascades without masks, windows or chosen points, and hardware whose sides divide the small extents.
@@ -47,9 +51,10 @@ array_pairs = pytest.mark.parametrize(
     ("cascade", "hardware"),
     [(c, h) for h in DESIGNS for c in CASCADES if h not in WITHOUT_SOFTMAX or c in LINEAR],
 )
+npu_pairs = [(c, h) for h in NPUS for c in CASCADES if c not in UNKNOWN_TO_NPUS]
 pairs = pytest.mark.parametrize(
     ("cascade", "hardware"),
-    [(c, h) for h in [*DESIGNS, *GPUS] for c in CASCADES if h not in WITHOUT_SOFTMAX or c in LINEAR],
+    [(c, h) for h in [*DESIGNS, *GPUS] for c in CASCADES if h not in WITHOUT_SOFTMAX or c in LINEAR] + npu_pairs,
 )
 
 
@@ -114,8 +119,12 @@ def test_a_pipeline_that_fills_and_drains_is_never_faster_and_moves_the_same(cas
 @pairs
 def test_what_must_move_moves(cascade: str, hardware: str) -> None:
     # A small problem may stay in the L2 of a GPU; every byte of it passes there.
-    backing = "l2" if hardware in GPUS else list(load_hardware(hardware).memories)[-1]
-    assert run(cascade, hardware).metrics.bytes[backing] >= analysis(cascade).compulsory_bytes * (1 - 1e-9)
+    # What banks multiply does not leave them.
+    moved = run(cascade, hardware).metrics.bytes
+    backing = (
+        {"l2"} if hardware in GPUS else {*moved} if hardware in NPUS else {[*load_hardware(hardware).memories][-1]}
+    )
+    assert sum(moved[name] for name in backing) >= analysis(cascade).compulsory_bytes * (1 - 1e-9)
 
 
 @array_pairs
@@ -166,7 +175,7 @@ def test_the_time_of_the_phases_makes_up_the_latency(cascade: str, hardware: str
 def test_twice_the_batch_takes_twice_the_time_and_energy(cascade: str, hardware: str) -> None:
     batched = "B" in load_cascade(cascade).batch
     once, twice = run(cascade, hardware).metrics, run(cascade, hardware, batch=2).metrics
-    if batched and hardware not in GPUS:
+    if batched and hardware not in (*GPUS, *NPUS):
         assert twice.latency_s == pytest.approx(2 * once.latency_s, abs=PICOSECONDS)
         assert twice.total_energy_j == pytest.approx(2 * once.total_energy_j, rel=1e-9)
     else:
@@ -193,3 +202,21 @@ def test_an_array_without_exp_and_div_says_so_with_its_file_and_line(cascade: st
         run(cascade, "eyeriss_like")
     assert all("eyeriss_like.yaml:" in str(problem) for problem in caught.value.problems)
     assert all("cannot do" in problem.what and "add `" in problem.remedy for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("hardware", NPUS)
+@pytest.mark.parametrize("cascade", UNKNOWN_TO_NPUS)
+def test_an_npu_says_which_cascades_it_cannot_place(cascade: str, hardware: str) -> None:
+    for queries in (1, 96):
+        request = Request(cascade=cascade, hardware=hardware, extents=extents_of(cascade, P=queries))
+        with pytest.raises(
+            MappingError, match=r"for\.cascade: .*(products? among other Einsums; take|; use a mapping)"
+        ):
+            simulate(request)
+
+
+@pytest.mark.parametrize(("cascade", "hardware"), npu_pairs)
+def test_an_npu_runs_a_single_query_as_it_runs_many(cascade: str, hardware: str) -> None:
+    found = simulate(Request(cascade=cascade, hardware=hardware, extents=extents_of(cascade, P=1)))
+    assert isinstance(found, Run)
+    assert found.metrics.latency_s >= max(found.metrics.bounds_s.values()) - PICOSECONDS
