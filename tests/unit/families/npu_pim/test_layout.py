@@ -14,10 +14,15 @@ from attnsim.families.npu_pim.layout import Block, Layout, layout_of, score_bloc
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.npu_pim import NpuPim, Pim
 
-DEVICE = load_hardware("neupims")
-assert isinstance(DEVICE, NpuPim)
-assert DEVICE.pim is not None
-PIM = DEVICE.pim
+
+def neupims() -> tuple[NpuPim, Pim]:
+    device = load_hardware("neupims")
+    assert isinstance(device, NpuPim)
+    assert device.pim is not None
+    return device, device.pim
+
+
+DEVICE, PIM = neupims()
 
 
 def shape(heads: int, group: int = 1, dim: int = 128) -> AttentionShape:
