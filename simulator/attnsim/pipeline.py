@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from attnsim.einsum.ast import Cascade
@@ -24,6 +24,7 @@ from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, devices_of, load_model, one_of
+from attnsim.specs.model import Step as LayerStep
 from attnsim.specs.overrides import Override, parse_override
 from attnsim.specs.targets import for_target
 from attnsim.workload import (
@@ -33,6 +34,7 @@ from attnsim.workload import (
     Step,
     Workload,
     cascade_step,
+    contracts_part,
     decode_batch,
     model_extents,
     phase_extents,
@@ -218,15 +220,16 @@ def _workload(request: Request, whole: Model | None, cascade: Cascade) -> Worklo
     if request.scope == "attention":
         step = cascade_step(subject, cascade, ranks)
         return Workload(label=label, steps=(step,), requests=sequences.requests)
-    steps = [
-        cascade_step(
-            step.name,
-            load_cascade(step.cascade) if step.cascade else cascade,
-            step_extents(step.extents, ranks) if step.extents else ranks,
-        )
-        for step in model.layer
-    ]
-    return Workload(label=label, steps=tuple(steps), requests=sequences.requests)
+    steps = tuple(_layer_step(step, model, cascade, ranks, devices) for step in model.layer)
+    return Workload(label=label, steps=steps, requests=sequences.requests)
+
+
+def _layer_step(step: LayerStep, model: Model, attention: Cascade, ranks: Mapping[str, int], devices: int) -> Step:
+    cascade = load_cascade(step.cascade) if step.cascade else attention
+    bound = cascade_step(step.name, cascade, step_extents(step.extents, ranks) if step.extents else ranks)
+    divided = model.tensor_parallel.ranks if model.tensor_parallel is not None else ()
+    parted = contracts_part(cascade, step.extents, divided)
+    return replace(bound, summed_over=devices if parted else 1)
 
 
 def _sequences(request: Request, seq_len: int | None, batch: int) -> Sequences:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from attnsim.einsum.ast import Cascade
+from attnsim.einsum.shapes import tensor_ranks
 from attnsim.errors import AttnSimError, Problem
 from attnsim.requests import DecodeRequest, mean_keys
 from attnsim.specs.model import Model
@@ -20,11 +21,16 @@ PHASES = ("prefill", "decode")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One cascade with its extents by rank name. Split parts (`M0`) are bound later, by the mapping."""
+    """One cascade with its extents by rank name. Split parts (`M0`) are bound later, by the mapping.
+
+    summed_over: devices of a tensor-parallel group whose results have to be added up, since each of them has only a
+    part of a rank that the step contracts; 1 if there is nothing to add.
+    """
 
     name: str
     cascade: Cascade
     extents: Mapping[str, int]
+    summed_over: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +104,20 @@ def require_positive(extents: Mapping[str, int]) -> None:
 def step_extents(formulas: Mapping[str, int | str], ranks: Mapping[str, int]) -> dict[str, int]:
     """Evaluate the extents of a layer step, each an integer or a product of rank letters such as `B*P`."""
     return {name: _product(name, formula, ranks) for name, formula in formulas.items()}
+
+
+def contracts_part(cascade: Cascade, formulas: Mapping[str, int | str], divided: Collection[str]) -> bool:
+    """Whether a step contracts a rank of which each device has a part: its sums are then parts of sums.
+
+    `formulas` are the extents of the step, `divided` the rank letters that are divided over the devices.
+    """
+    ranks = tensor_ranks(cascade)
+    kept = {rank for output in cascade.outputs for rank in ranks[output]}
+    return any(
+        set(str(formula).replace(" ", "").split("*")) & set(divided)
+        for name, formula in formulas.items()
+        if name not in kept
+    )
 
 
 def _product(name: str, formula: int | str, ranks: Mapping[str, int]) -> int:

@@ -35,13 +35,18 @@ def _trust(run: Run) -> list[tuple[str, str]]:
 
 
 def area(metrics: Metrics) -> str:
-    """The chip's area in square millimetres with its parts, or for which parts the specs give none."""
+    """The chip's area in square millimetres with its parts, or for which parts the specs give none and those known."""
     total = metrics.total_area_m2
     if total is None:
         missing = [name for name, part in metrics.area_m2.items() if part is None]
-        return f"not known: the hardware gives none for {', '.join(missing)}"
+        known = [f"{name} {_in_mm2(part)}" for name, part in metrics.area_m2.items() if part is not None]
+        return "; ".join([f"not known: the hardware gives none for {', '.join(missing)}", *known])
     parts = shares({name: part for name, part in metrics.area_m2.items() if part is not None})
-    return f"{total * SQUARE_MM_PER_M2:.5g} mm^2 ({parts})"
+    return f"{_in_mm2(total)} ({parts})"
+
+
+def _in_mm2(area_m2: float) -> str:
+    return f"{area_m2 * SQUARE_MM_PER_M2:.5g} mm^2"
 
 
 def _rows(metrics: Metrics) -> list[tuple[str, str]]:

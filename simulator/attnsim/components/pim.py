@@ -9,6 +9,7 @@ command, as a task graph; the tests hold the two together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from attnsim.specs.npu_pim import Memory, Pim
 from attnsim.taskgraph import PS_PER_S, Calendar, GraphBuilder, TaskGraph
 
 ACTIVATES_IN_WINDOW = 4
+_LONGEST_PART = 0.125
+"""Of the time from one refresh to the next: what a refresh breaks off at most is counted in such parts."""
 _SETTLED = 4
 """Tiles after which equal tiles follow one another at equal distances."""
 
@@ -42,13 +45,15 @@ class GemvTile:
     """One tile: from the command after the last read of the tile before to its own last read.
 
     period_ps: with the rows of the tile before to close; opening_ps: less, when no row is open. reserve_ps: what the
-    controller must have left before a refresh to begin it. commands: on the command bus; host_commands: that the host
+    controller must have left before a refresh to begin it; where a refresh breaks off one of the `parts` that a tile
+    has, the mean of what is done by then. commands: on the command bus; host_commands: that the host
     hands over. activates, steps, reads: of all banks together.
     """
 
     period_ps: int
     opening_ps: int
     reserve_ps: int
+    parts: int
     commands: int
     host_commands: int
     activates: int
@@ -78,32 +83,82 @@ def clock_of(memory: Memory, pim: Pim) -> Clock:
 def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
     """A tile that computes one result a bank for each entry of `steps`, the compute steps that the result takes."""
     clock = clock_of(memory, pim)
-    banks = memory.banks_per_channel
-    activates = activates_per_rank(memory, pim)
     turns = banks_in_turn(memory, pim)
-    step = clock.step if pim.composite else max(clock.step, clock.cycle)
-    busy = [max(clock.cycle, step * (max(count * turns, pim.pipeline) + 1)) for count in steps]
-    last = 0 if pim.composite else busy[-1] - step
-    computing = sum(busy[:-1]) + last
-    alone = _activates_ps(memory, pim, 0, [-clock.rp] * (activates * memory.ranks))[-1] + max(clock.rcd, clock.cycle)
-    estimate = (
-        banks * clock.rtp
-        + (activates - 1) * clock.between_activates
-        + clock.rcd
-        + clock.step * max(pim.pipeline, sum(steps) * turns)
-        + clock.ccd * (len(steps) - 1)
-    )
-    commands = len(steps) if pim.composite else sum(steps) * turns + len(steps)
-    period = _row_change_ps(memory, pim, computing, busy[-1] - last) + computing
+    computing, left = _computing_ps(pim, clock, steps, turns)
+    rows = _grouped_rows(memory, pim, computing, left) if pim.opening == "groups" else _rows(pim, clock, steps, turns)
+    period = rows.change_ps + computing
+    own = memory.refresh == "ranks"
+    parts = 1 if own else math.ceil(period / (clock.refi * _LONGEST_PART))
+    commands = len(steps) if pim.composite else sum(steps) * turns + len(steps) * (pim.operands != "beside")
     return GemvTile(
         period_ps=period,
-        opening_ps=period - (alone + computing + clock.cycle),
-        reserve_ps=estimate,
-        commands=banks + 1 + activates * memory.ranks + commands,
+        opening_ps=rows.change_ps - rows.alone_ps,
+        reserve_ps=_estimate_ps(memory, pim, steps) if own else period // parts // 2,
+        parts=parts,
+        commands=rows.commands + commands,
         host_commands=1 + commands,
-        activates=banks,
+        activates=memory.banks_per_channel,
         steps=sum(steps),
         reads=len(steps),
+    )
+
+
+def _computing_ps(pim: Pim, clock: Clock, steps: Sequence[int], turns: int) -> tuple[int, int]:
+    """From the first compute command to the last read, and how long the multipliers work on after that.
+
+    Results that go beside the compute are read with the last step.
+    """
+    step = clock.step if pim.composite else max(clock.step, clock.cycle)
+    if pim.operands == "beside":
+        return step * (sum(steps) * turns - 1), step
+    busy = [max(clock.cycle, step * (max(count * turns, pim.pipeline) + 1)) for count in steps]
+    last = 0 if pim.composite else busy[-1] - step
+    return sum(busy[:-1]) + last, busy[-1] - last
+
+
+def _estimate_ps(memory: Memory, pim: Pim, steps: Sequence[int]) -> int:
+    """What the controller of NeuPIMs takes a tile for, to see whether it ends before the next refresh."""
+    clock = clock_of(memory, pim)
+    return (
+        memory.banks_per_channel * clock.rtp
+        + (activates_per_rank(memory, pim) - 1) * clock.between_activates
+        + clock.rcd
+        + clock.step * max(pim.pipeline, sum(steps) * banks_in_turn(memory, pim))
+        + clock.ccd * (len(steps) - 1)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Changing the rows of all banks. change_ps: from the last read of a tile to the first compute command of the next;
+    alone_ps: to that command when no row is open. commands: on the command bus.
+    """
+
+    change_ps: int
+    alone_ps: int
+    commands: int
+
+
+def _rows(pim: Pim, clock: Clock, steps: Sequence[int], turns: int) -> _Rows:
+    """Rows of all banks that change with one command, or those of each bank while other banks have their turn."""
+    computing, left = _computing_ps(pim, clock, steps, turns)
+    ahead = pim.opening == "ahead"
+    own = _computing_ps(pim, clock, steps, 1)[0] if ahead else computing
+    opening = max(clock.rcd, clock.cycle)
+    closed = max(clock.rtp, clock.cycle, clock.ras - opening - own)
+    change = closed + max(clock.rp, clock.cycle) + opening
+    return _Rows(change_ps=max(left, change + own - computing), alone_ps=opening, commands=2 * turns if ahead else 2)
+
+
+def _grouped_rows(memory: Memory, pim: Pim, computing_ps: int, left_ps: int) -> _Rows:
+    """Rows that are closed bank by bank and opened in groups of banks, after a header."""
+    clock = clock_of(memory, pim)
+    groups = activates_per_rank(memory, pim) * memory.ranks
+    alone = _activates_ps(memory, pim, 0, [-clock.rp] * groups)[-1] + max(clock.rcd, clock.cycle)
+    return _Rows(
+        change_ps=_row_change_ps(memory, pim, computing_ps, left_ps),
+        alone_ps=alone + clock.cycle,
+        commands=memory.banks_per_channel + 1 + groups,
     )
 
 
@@ -141,7 +196,8 @@ def _activates_ps(memory: Memory, pim: Pim, begin: int, closed: Sequence[int]) -
 
 def banks_in_turn(memory: Memory, pim: Pim) -> int:
     """Banks that share multipliers, and so take turns with each step."""
-    return {"bank": 1, "group": memory.banks, "channel": memory.banks_per_channel}[pim.level]
+    usual = {"bank": 1, "group": memory.banks, "channel": memory.banks_per_channel}[pim.level]
+    return pim.banks_per_unit or usual
 
 
 def activates_per_rank(memory: Memory, pim: Pim) -> int:
@@ -152,19 +208,26 @@ def activates_per_rank(memory: Memory, pim: Pim) -> int:
 def fill_ps(memory: Memory, pim: Pim, *, row_buffers: int) -> int:
     """Time to bring a row of operands into the global buffer, from the command after the tile before to its end.
 
-    With one row buffer the row of the operands has to be opened in place of a row of the product.
+    With one row buffer a row that holds the operands has to be opened in place of a row of the product.
     """
+    if pim.operands == "beside":
+        return 0
     clock = clock_of(memory, pim)
-    return clock.fill + 2 * clock.cycle + (clock.rp + clock.rcd if row_buffers == 1 else 0)
+    opened = pim.operands == "row" and row_buffers == 1
+    return clock.fill + 2 * clock.cycle + (clock.rp + clock.rcd if opened else 0)
 
 
 def tile_calendar(memory: Memory, pim: Pim, reserve_ps: int) -> Calendar:
-    """When no tile may begin: around the refresh of each rank, which comes in turn.
+    """When no tile may begin: around the refresh of each rank, which comes in turn, or of the whole channel.
 
     A rank is refreshed once its banks are precharged, and then has to be opened again; what is left to precharge in the
-    other ranks passes in the meantime.
+    other ranks passes in the meantime. Where a channel is refreshed at once, what a tile has done by then stays done: a
+    tile runs on into the window, in the mean for `reserve_ps`, and the window is as much longer.
     """
     clock = clock_of(memory, pim)
+    if memory.refresh == "channel":
+        closed = clock.rtp + clock.rp + clock.rfc + clock.rcd + reserve_ps
+        return Calendar(period_ps=clock.refi, closed_ps=min(closed, clock.refi - 1), first_ps=clock.refi)
     own = memory.groups * memory.banks * clock.cycle + clock.rp + clock.rfc
     hidden = clock.rtp + memory.banks_per_channel * clock.cycle + 2 * clock.cycle
     period = clock.refi // memory.ranks
@@ -172,8 +235,12 @@ def tile_calendar(memory: Memory, pim: Pim, reserve_ps: int) -> Calendar:
 
 
 def fill_calendar(memory: Memory, pim: Pim) -> Calendar:
-    """When the global buffer cannot be filled: while the rank of the operands' row is refreshed and opened again."""
+    """When the global buffer cannot be filled: while the rank of the operands' row is refreshed and opened again, or
+    the whole channel.
+    """
     clock = clock_of(memory, pim)
+    if memory.refresh == "channel":
+        return tile_calendar(memory, pim, 0)
     closed = memory.groups * memory.banks * clock.cycle + clock.rp + clock.rfc + clock.rcd
     reserve = clock.fill + clock.rp + clock.rcd
     first = clock.refi // memory.ranks
@@ -181,12 +248,13 @@ def fill_calendar(memory: Memory, pim: Pim) -> Calendar:
 
 
 def command_graph(memory: Memory, pim: Pim, tiles: Sequence[Sequence[int]]) -> TaskGraph:
-    """Tiles of one channel command by command, without refresh: a task a command, and one for each time between two."""
+    """Tiles of one channel command by command, without refresh: a task a command, and one for each time between two.
+
+    Banks are not opened ahead.
+    """
     commands = _Commands(memory, pim)
     for steps in tiles:
-        closed = commands.precharge()
-        commands.issue("header", [])
-        commands.activate(closed)
+        commands.open_rows()
         for count in steps:
             commands.compute(count)
     return commands.graph.build()
@@ -219,6 +287,20 @@ class _Commands:
         """What ends so long after a command was issued."""
         return self.graph.task(self.delays, max(0, picoseconds - self.clock.cycle), [command])
 
+    def open_rows(self) -> None:
+        """Change the rows of all banks: group by group after a header, or all at once."""
+        if self.pim.opening == "groups":
+            closed = self.precharge()
+            self.issue("header", [])
+            self.activate(closed)
+            return
+        before: list[int] = []
+        for activated in self.opened:
+            ready = [self.after(self.last_read, self.clock.rtp), self.after(activated, self.clock.ras)]
+            before.append(self.after(self.issue("precharge", ready), self.clock.rp))
+        self.opened = [self.issue("activate", before)]
+        self.waits.append(self.after(self.opened[0], self.clock.rcd))
+
     def precharge(self) -> list[int]:
         """Close each bank that is open; returns the last precharge of each group."""
         closed: list[int] = []
@@ -249,6 +331,9 @@ class _Commands:
         first = last = self.issue("compute", self.waits)
         for _ in range(total - 1):
             last = self.issue("compute", [self.after(last, step)])
+        if self.pim.operands == "beside":
+            self.last_read, self.waits = last, [self.after(last, step)]
+            return
         self.last_read = self.issue("read", [self.after(last, step), self.after(first, step * pipeline)])
         self.waits = [self.after(self.last_read, step)]
 

@@ -23,7 +23,8 @@ Dataflow = Literal["weight_stationary", "output_stationary", "input_stationary"]
 
 class Arrays(Spec):
     """Systolic arrays that work on one product together: each holds the same stationary tile, and what streams through
-    is dealt out to them. overlapped: a new stationary tile is loaded while the one before is in use.
+    is dealt out to them. overlapped: a new stationary tile is loaded while the one before is in use. efficiency: of
+    their rate, that products reach.
     """
 
     count: PositiveInt
@@ -31,6 +32,7 @@ class Arrays(Spec):
     columns: PositiveInt
     dataflow: Dataflow = "weight_stationary"
     overlapped: bool = True
+    efficiency: Share = 1.0
     source: Source | None = None
 
 
@@ -86,6 +88,10 @@ class DramEnergy(Spec):
 class Memory(Spec):
     """The DRAM: equal channels of `ranks` with `groups` bank groups of `banks` each; a row of one bank holds `row`
     bytes, a read or write moves `burst` bytes. A command takes one cycle of `clock` on the channel's command bus.
+
+    efficiency: of the bandwidth, that ordinary reads and writes reach; what refresh leaves unless given. refresh:
+    whether the ranks of a channel are refreshed in turn, or the whole channel at once, which breaks off what its banks
+    compute. area: of all dies.
     """
 
     kind: Text
@@ -98,9 +104,11 @@ class Memory(Spec):
     banks: PositiveInt
     row_bytes: Bytes = Field(alias="row")
     burst_bytes: Bytes = Field(alias="burst")
-    efficiency: Share = 1.0
+    efficiency: Share | None = None
+    refresh: Literal["ranks", "channel"] = "ranks"
     timing: Timing
     energy: DramEnergy | None = None
+    area_m2: SquareMetre | None = Field(alias="area", default=None)
     source: Source
 
     @property
@@ -113,23 +121,30 @@ class Pim(Spec):
     """Multipliers in the banks of each channel, which multiply an open row with what the global buffer holds.
 
     level: whether each bank has multipliers, each bank group, or each channel; what shares them takes turns.
-    multipliers: of one such unit, words a step; step: from one compute command to the next, of all units at once;
-    pipeline: steps that fill the adder tree at least. row_buffers: 2 if ordinary reads have one of their own.
-    composite: one command carries all steps and the read of their result. banks_per_activate: that one command opens.
-    buffer: bytes of the global buffer; fill: time to write it. issue: whether the host hands over one command a cycle
-    to each channel, or one to the whole device. interference: share of a channel's bandwidth that ordinary reads lose
-    while its banks compute. area_share: what PIM adds to the area of the DRAM.
+    banks_per_unit: banks that share them, where it is another number than `level` says. multipliers: of one such unit,
+    words a step; step: from one compute command to the next, of all units at once; pipeline: steps that fill the adder
+    tree at least. row_buffers: 2 if ordinary reads have one of their own. composite: one command carries all steps and
+    the read of their result. opening: how rows of all banks are opened: by commands for `banks_per_activate` each,
+    under the four-activate window; by one command for all, as they are closed; or ahead, each bank while those before
+    it have their turn at the multipliers. buffer: bytes of the global buffer; fill: time to write it. operands: come
+    from a row of the DRAM, which has to be opened; from the host, in between; or from the host beside the compute, as
+    results then go. issue: whether the host hands over one command a cycle to each channel, or one to the whole device.
+    interference: share of a channel's bandwidth that ordinary reads lose while its banks compute. area_share: what PIM
+    adds to the area of the DRAM.
     """
 
     level: Literal["bank", "group", "channel"] = "bank"
+    banks_per_unit: PositiveInt | None = None
     multipliers: PositiveInt
     step_s: Second = Field(alias="step")
     pipeline: PositiveInt = 6
     row_buffers: Literal[1, 2] = 1
     composite: bool = False
+    opening: Literal["groups", "all", "ahead"] = "groups"
     banks_per_activate: PositiveInt = 4
     buffer_bytes: Bytes = Field(alias="buffer")
     fill_s: Second = Field(alias="fill")
+    operands: Literal["row", "host", "beside"] = "row"
     issue: Literal["per_channel", "per_device"] = "per_channel"
     interference: Fraction = 0.0
     area_share: Fraction = 0.0
@@ -146,7 +161,9 @@ class NpuEnergy(Spec):
 
 
 class Link(Spec):
-    """What joins the devices of a tensor-parallel group: bytes/s of one device, and the latency of a collective."""
+    """What joins the devices of a tensor-parallel group. A collective has a step for each other device, in which every
+    device sends its part at `bandwidth` after `latency`.
+    """
 
     bandwidth_bytes_per_s: BytesPerSecond = Field(alias="bandwidth")
     latency_s: Second = Field(alias="latency")
@@ -208,9 +225,14 @@ def _pim_problems(device: NpuPim, pim: Pim) -> list[Problem]:
             "give a power of two",
         ),
         "pim.banks_per_activate": (
-            memory.banks_per_channel % (pim.banks_per_activate * memory.ranks) != 0,
+            pim.opening == "groups" and memory.banks_per_channel % (pim.banks_per_activate * memory.ranks) != 0,
             f"{memory.banks_per_channel} banks are not opened by commands of {pim.banks_per_activate} in each rank",
             "give a divisor of the banks of a rank",
+        ),
+        "pim.banks_per_unit": (
+            memory.banks_per_channel % (pim.banks_per_unit or 1) != 0,
+            f"{memory.banks_per_channel} banks of a channel do not share units by {pim.banks_per_unit}",
+            "give a divisor of the banks of a channel",
         ),
         "pim.buffer": (
             pim.buffer_bytes < memory.row_bytes,

@@ -11,6 +11,7 @@ from attnsim.specs.mapping_file import MappingFile
 from attnsim.specs.spec import Spec, problem_at
 
 Place = Literal["array", "pim"]
+Layout = Literal["request", "head"]
 
 
 class Attention(Spec):
@@ -20,7 +21,9 @@ class Attention(Spec):
     one, PIM and ordinary reads exclude each other. issue: overrides who hands over commands. placement: of requests
     that name no channel: in turn, or the longest first to the channel with least estimated work. barrier: P V of all
     requests waits for the softmax of all. sub_batches: 2 computes attention of one half of the batch beside the rest of
-    the layer of the other half.
+    the layer of the other half. layout: of K and V: a request on one channel, its heads side by side; or each head on
+    one channel, its rows filled up and each token dealt out over the banks of a group (AttAcc, ASPLOS 2024). heads: of
+    attention on the arrays, which all work on one in turn, or each on one of its own.
 
     serial_passes, spare_block: as the released simulator of NeuPIMs runs an NPU alone: a pass over the arrays begins
     when the one before has drained, and P V takes one block of keys more than there are. store_results: results of
@@ -34,6 +37,8 @@ class Attention(Spec):
     placement: Literal["round_robin", "min_load"] = "min_load"
     barrier: bool = True
     sub_batches: Literal[1, 2] = 1
+    layout: Layout = "request"
+    heads: Literal["in_turn", "abreast"] = "in_turn"
     serial_passes: bool = False
     spare_block: bool = False
     store_results: bool = True
@@ -52,4 +57,7 @@ def schedule_problems(schedule: Schedule) -> list[Problem]:
     if chosen.sub_batches == 2 and "pim" not in (chosen.score, chosen.value):
         what = "two sub-batches share the arrays, which leaves nothing to overlap"
         return [problem_at(schedule, "attention.sub_batches", what, "compute a product in the banks, or take 1")]
+    if chosen.sub_batches == 2 and chosen.layout == "head":
+        what = "sub-batches are of whole requests, whose heads lie on many channels"
+        return [problem_at(schedule, "attention.layout", what, "take layout: request, or one sub-batch")]
     return []

@@ -18,11 +18,23 @@ def account(bound: BoundWorkload) -> Accounting:
         useful_s={},
         bytes={"dram": counts.read_bytes + counts.written_bytes, **_bank_bytes(counts)},
         energy_j=energy,
-        area_m2={"die": device.die_area_m2},
+        area_m2=_area_m2(device),
         bounds_s=_bounds(bound, counts),
         useful_flops=2 * (counts.array_macs + counts.bank_macs),
         static_w=_background_w(bound),
     )
+
+
+def _area_m2(device: NpuPim) -> dict[str, float | None]:
+    """The processor; the dies of the DRAM and what PIM adds to them, where their area is given."""
+    found = {"die": device.die_area_m2}
+    dram = device.memory.area_m2
+    if dram is None:
+        return found
+    found["dram"] = dram
+    if device.pim is not None and device.pim.area_share:
+        found["pim"] = dram * device.pim.area_share
+    return found
 
 
 def _bank_bytes(counts: Counts) -> dict[str, float]:

@@ -17,7 +17,7 @@ from attnsim.components.attention import AttentionShape
 from attnsim.components.products import GemmShape
 from attnsim.components.systolic import pass_cycles, passes_of
 from attnsim.families.npu_pim.columns import NONE, Ids
-from attnsim.families.npu_pim.resources import ARRAYS, DRAM, LATENCY, VECTORS, Machine
+from attnsim.families.npu_pim.resources import ARRAYS, DRAM, LATENCY, LINK, VECTORS, Machine
 from attnsim.taskgraph import Int64
 
 _MOST_PIECES = 512
@@ -39,12 +39,13 @@ class Cut:
 class Rules:
     """Choices of a mapping about the arrays. serial: a pass begins when the one before has drained. spare_block: P V
     takes a block of keys more than there are, unless one key is left over, as the released simulator does. stored:
-    results of products go back to DRAM.
+    results of products go back to DRAM. abreast: each array works on a head of its own, else all of them on one.
     """
 
     serial: bool = False
     spare_block: bool = False
     stored: bool = True
+    abreast: bool = False
 
 
 def cut_product(machine: Machine, shape: GemmShape) -> Cut:
@@ -95,7 +96,7 @@ def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, pas
     columns.order(loads[1:], loads[:-1])
     count = -(-passes.count // grouped)
     needs = np.where(np.arange(count) < pieces, loads[np.minimum(np.arange(count), pieces - 1)], NONE)
-    work = np.full(count, machine.cycles_ps(cycles * grouped))
+    work = np.full(count, machine.passes_ps(cycles * grouped))
     done = columns.add(machine.resource(ARRAYS), work, [needs], label=label, kind="pass")
     columns.order(done, np.concatenate([[passes_after], done[:-1]]))
     return int(done[-1])
@@ -111,6 +112,15 @@ def _drain_ps(machine: Machine, shape: GemmShape) -> int:
 def add_transfer(machine: Machine, moved: float, after: int, label: str, kind: str) -> int:
     """Bytes between DRAM and scratchpad; returns the task."""
     ids = machine.columns.add(machine.resource(DRAM), [machine.bytes_ps(moved)], [[after]], label=label, kind=kind)
+    return int(ids[0])
+
+
+def add_all_reduce(machine: Machine, total: float, devices: int, after: int, label: str) -> int:
+    """The sum of the results of so many devices, where a link joins them; returns what to wait for."""
+    picoseconds = machine.all_reduce_ps(total, devices) if devices > 1 else 0
+    if not picoseconds:
+        return after
+    ids = machine.columns.add(machine.resource(LINK), [picoseconds], [[after]], label=label, kind="all-reduce")
     return int(ids[0])
 
 
@@ -139,13 +149,14 @@ def add_array_attention(
 ) -> int:
     """Attention of a batch on the arrays, head by head: Q, K and V from DRAM, scores, softmax, values; returns its end.
 
-    vector_ps: of all heads of a request, by its keys.
+    vector_ps: of all heads of a request, by its keys. Heads abreast begin and end together, with the longest of them.
     """
-    lengths = np.repeat(np.asarray(keys, np.int64), shape.kv_heads)
-    rows = len(lengths)
+    heads = np.repeat(np.asarray(keys, np.int64), shape.kv_heads)
+    firsts = np.arange(0, len(heads), machine.device.arrays.count if rules.abreast else 1)
+    lengths, rows = np.maximum.reduceat(heads, firsts), len(firsts)
     columns, word = machine.columns, machine.device.word_bytes
     queries = shape.group * shape.queries
-    moved = (lengths * (shape.qk_dim + shape.v_dim) + queries * shape.qk_dim) * word
+    moved = np.add.reduceat(heads * (shape.qk_dim + shape.v_dim) + queries * shape.qk_dim, firsts) * word
     load_ps = np.array([machine.bytes_ps(float(amount)) for amount in np.unique(moved)])[
         np.searchsorted(np.unique(moved), moved)
     ]
@@ -158,13 +169,14 @@ def add_array_attention(
     )
     columns.order(loads[1:], loads[:-1])
     score_ps, value_ps = _head_ps(machine, shape, lengths, rules)
-    vector = np.array([vector_ps(int(length)) // shape.kv_heads for length in lengths], np.int64)
+    each = np.array([vector_ps(length) // shape.kv_heads for length in keys], np.int64)
+    vector = np.add.reduceat(np.repeat(each, shape.kv_heads), firsts)
     scores = columns.add(machine.resource(ARRAYS), score_ps, [loads], label="QK", kind="pass")
     softmax = columns.add(machine.resource(VECTORS), vector, [scores], label="softmax", kind="vector")
     values = columns.add(machine.resource(ARRAYS), value_ps, [softmax], label="AV", kind="pass")
     if rules.serial:
         columns.order(scores[1:], values[:-1])
-    word_out = rows * queries * shape.v_dim * word
+    word_out = len(heads) * queries * shape.v_dim * word
     add_transfer(machine, word_out, int(values[-1]), "AV", "store")
     return columns.join(values[-1:], "attention")
 
@@ -172,7 +184,8 @@ def add_array_attention(
 def _head_ps(machine: Machine, shape: AttentionShape, lengths: Int64, rules: Rules) -> tuple[Ids, Ids]:
     """Picoseconds of the two products of a head: queries are stationary while keys stream, then weights while V does.
 
-    Where passes are serial each one waits for the array to drain, with the next tile loaded meanwhile.
+    Where passes are serial each one waits for the array to drain, with the next tile loaded meanwhile. Heads abreast
+    have an array each.
     """
     arrays = machine.device.arrays
     rows = -(-shape.group * shape.queries // arrays.columns)
@@ -180,6 +193,7 @@ def _head_ps(machine: Machine, shape: AttentionShape, lengths: Int64, rules: Rul
     if rules.spare_block:
         blocks = -(-(lengths + arrays.rows - 1) // arrays.rows)
     before = arrays.rows + arrays.columns - 2 if rules.serial else arrays.rows
-    score = rows * -(-shape.qk_dim // arrays.rows) * (before + np.maximum(_LEAST, -(-lengths // arrays.count)))
-    value = rows * blocks * (before + max(_LEAST, -(-shape.v_dim // arrays.count)))
-    return machine.cycles_ps(score), machine.cycles_ps(value)
+    beside = 1 if rules.abreast else arrays.count
+    score = rows * -(-shape.qk_dim // arrays.rows) * (before + np.maximum(_LEAST, -(-lengths // beside)))
+    value = rows * blocks * (before + max(_LEAST, -(-shape.v_dim // beside)))
+    return machine.passes_ps(score), machine.passes_ps(value)

@@ -84,15 +84,16 @@ def add_attention(machine: Machine, banks: Banks, requests: Sequence[Placed], af
     scored = _add_items(machine, banks, tiles, scores, len(requests), first=after, before=None, label="QK")
     softmax = _add_vectors(machine, banks, requests, scored.read)
     heads = np.full(len(requests), banks.shape.kv_heads * banks.shape.group)
-    stored = _add_stores(machine, heads, softmax, label="softmax")
+    stored = _add_stores(machine, heads, softmax, label="softmax", ordered=banks.barrier)
     barrier = machine.columns.join(stored[-1:], SCORES) if banks.barrier else NONE
     begin = barrier if banks.barrier else stored
     done = _add_items(machine, banks, tiles, values, len(requests), first=begin, before=scored, label="AV").read
     rows = np.array([value_parts(banks.layout, request.keys) for request in requests])
     parts = -(-banks.shape.v_dim // banks.layout.banks)
-    written = _add_stores(machine, np.where(rows > 1, heads * parts, 0), done, label="AV")
-    machine.columns.order(written[:1], stored[-1:])
-    return machine.columns.join(np.concatenate([done, written[-1:]]), VALUES)
+    written = _add_stores(machine, np.where(rows > 1, heads * parts, 0), done, label="AV", ordered=banks.barrier)
+    if banks.barrier:
+        machine.columns.order(written[:1], stored[-1:])
+    return machine.columns.join(np.concatenate([done, written]), VALUES)
 
 
 class _Tiles:
@@ -125,7 +126,8 @@ def _items(
         for block in blocks_of(banks.layout, banks.shape, request.keys):
             tile = tiles.of(block.steps)
             rows.append((block.fills, request.channel, number, 1, tiles.fill_ps, 0, 1))
-            rows.append((block.tiles, request.channel, number, 0, tile.period_ps, tile.opening_ps, tile.host_commands))
+            work, host = tile.period_ps // tile.parts, tile.host_commands // tile.parts
+            rows.append((block.tiles * tile.parts, request.channel, number, 0, work, tile.opening_ps, host))
     table = np.array(rows, np.int64)
     spread = np.repeat(table[:, 1:], table[:, 0], axis=0)
     return Items(
@@ -215,8 +217,9 @@ def _add_vectors(machine: Machine, banks: Banks, requests: Sequence[Placed], las
     return machine.columns.add(machine.resource(VECTORS), work, [last], label="softmax", kind="vector")
 
 
-def _add_stores(machine: Machine, rows: Int64, after: Ids, *, label: str) -> Ids:
-    """Rows of results are stored one a cycle, in the order of the requests."""
+def _add_stores(machine: Machine, rows: Int64, after: Ids, *, label: str, ordered: bool) -> Ids:
+    """Rows of results are stored one a cycle; in the order of the requests, or as they come."""
     ids = machine.columns.add(machine.resource(STORES), machine.cycles_ps(rows), [after], label=label, kind="store")
-    machine.columns.order(ids[1:], ids[:-1])
+    if ordered:
+        machine.columns.order(ids[1:], ids[:-1])
     return ids

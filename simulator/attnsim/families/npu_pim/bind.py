@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from attnsim.analysis.ops import count_operations
@@ -41,7 +41,7 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
     heads = next((one for one in work if isinstance(one, Heads)), None)
     requests: tuple[Placed, ...] = ()
     if heads is not None:
-        requests = _requests(workload, heads, device)
+        requests = _requests(main, workload, heads, device)
         misfit = _too_long(main, heads, requests, device)
         if misfit is not None:
             return misfit
@@ -55,7 +55,12 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
         device=device,
         work=work,
         requests=requests,
-        rules=Rules(serial=chosen.serial_passes, spare_block=chosen.spare_block, stored=chosen.store_results),
+        rules=Rules(
+            serial=chosen.serial_passes,
+            spare_block=chosen.spare_block,
+            stored=chosen.store_results,
+            abreast=chosen.heads == "abreast",
+        ),
         sub_batches=chosen.sub_batches if len(work) > 1 else 1,
     )
 
@@ -71,7 +76,7 @@ def _work(step: Step, main: Schedule, device: NpuPim) -> Product | Stream | Head
     if len(products) == 1 == len(step.cascade.einsums):
         shape = product_shape(step.cascade, products[0], bind_sizes(step.cascade, step.extents).extents)
         if shape is not None:
-            return Product(step=step.name, shape=shape)
+            return Product(step=step.name, shape=shape, summed_over=step.summed_over)
     if products:
         number = "one product" if len(products) == 1 else f"{len(products)} products"
         what = f"{step.cascade.name} has {number} among other Einsums"
@@ -101,13 +106,16 @@ def _heads(step: Step, main: Schedule, device: NpuPim) -> Heads:
     shape = attention_shape(step.cascade, ranks, step.extents)
     maps, reductions = _row_work(step.cascade, ranks)
     pim = _pim(main, device) if shape.queries == 1 else None
+    layout = layout_of(shape, device, pim, main.attention.layout) if pim is not None else None
+    if layout is not None and layout.shared:
+        shape = replace(shape, batch=shape.batch * shape.kv_heads, kv_heads=1)
     return Heads(
         step=step.name,
         shape=shape,
         maps=maps,
         reductions=reductions,
         chosen=main.attention,
-        layout=layout_of(shape, device, pim) if pim is not None else None,
+        layout=layout,
         pim=pim,
     )
 
@@ -146,14 +154,24 @@ def _pim(main: Schedule, device: NpuPim) -> Pim | None:
     return device.pim.model_copy(update=changed)
 
 
-def _requests(workload: Workload, heads: Heads, device: NpuPim) -> tuple[Placed, ...]:
-    shape = heads.shape
-    asked = workload.requests or (DecodeRequest(keys=shape.keys),) * shape.batch
-    if shape.queries == 1:
-        asked = tuple(replace(request, keys=min(request.keys, shape.window)) for request in asked)
+def _requests(main: Schedule, workload: Workload, heads: Heads, device: NpuPim) -> tuple[Placed, ...]:
+    """What is placed: requests, or in a dense layout each head of them."""
+    asked = workload.requests or (DecodeRequest(keys=heads.shape.keys),) * heads.shape.batch
+    if workload.requests and heads.layout is not None and heads.layout.shared:
+        asked = _each_head(main, asked, heads.shape.batch // len(asked))
+    if heads.shape.queries == 1:
+        asked = tuple(replace(request, keys=min(request.keys, heads.shape.window)) for request in asked)
     if heads.layout is None or heads.pim is None:
         return tuple(Placed(keys=request.keys, channel=0) for request in asked)
     return place(asked, heads.chosen, heads.shape, heads.layout, device, heads.pim)
+
+
+def _each_head(main: Schedule, requests: Sequence[DecodeRequest], heads: int) -> tuple[DecodeRequest, ...]:
+    """Each of so many heads of a request, where a head has a channel of its own."""
+    if any(request.channel is not None for request in requests):
+        what, remedy = "the trace puts a request on one channel", "leave ch_idx out of it, or take layout: request"
+        raise MappingError(problem_at(main, "attention.layout", what, remedy))
+    return tuple(request for request in requests for _ in range(heads))
 
 
 def _require_time_between_refreshes(

@@ -16,10 +16,11 @@ from attnsim.specs.npu_schedule import Attention
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A matrix product of the whole batch, `rows` of its first operand a sequence."""
+    """A matrix product of the whole batch. summed_over: devices whose results have to be added up."""
 
     step: str
     shape: GemmShape
+    summed_over: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,13 @@ from dataclasses import replace
 
 from attnsim.engine.fold import FoldedProgram
 from attnsim.engine.phases import ProgramPhase, TimedProgram
-from attnsim.families.npu_pim.arrays import add_array_attention, add_product, add_stream
+from attnsim.families.npu_pim.arrays import (
+    add_all_reduce,
+    add_array_attention,
+    add_latency,
+    add_product,
+    add_stream,
+)
 from attnsim.families.npu_pim.banks import SCORES, VALUES, Banks, Placed, add_attention
 from attnsim.families.npu_pim.bound import BoundWorkload, Heads, Product, Stream
 from attnsim.families.npu_pim.columns import NONE
@@ -50,11 +56,17 @@ def add_work(
     *,
     interferes: bool = False,
 ) -> int:
-    """Add one operation for some of the requests; returns the task or marker at its end."""
+    """Add one operation for some of the requests, after the time that it takes to start; returns the task or marker at
+    its end.
+    """
     share = len(requests) / len(bound.requests) if bound.requests else 1.0
+    if machine.start_ps:
+        after = add_latency(machine, machine.start_ps, after, work.step)
     if isinstance(work, Product):
-        rows = max(1, round(work.shape.m * share))
-        return add_product(machine, replace(work.shape, m=rows), bound.rules, after, work.step)
+        shape = replace(work.shape, m=max(1, round(work.shape.m * share)))
+        done = add_product(machine, shape, bound.rules, after, work.step)
+        total = shape.batch * shape.m * shape.n * bound.device.word_bytes
+        return add_all_reduce(machine, total, work.summed_over, done, work.step)
     if isinstance(work, Stream):
         word = bound.device.word_bytes
         lanes = bound.device.vectors.count * bound.device.vectors.lanes

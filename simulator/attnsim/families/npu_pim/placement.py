@@ -14,7 +14,7 @@ from attnsim.components.attention import AttentionShape
 from attnsim.components.pim import fill_ps, gemv_tile
 from attnsim.errors import AttnSimError, Problem
 from attnsim.families.npu_pim.banks import Placed
-from attnsim.families.npu_pim.layout import Layout
+from attnsim.families.npu_pim.layout import Layout, score_blocks, value_blocks
 from attnsim.requests import DecodeRequest
 from attnsim.specs.npu_pim import NpuPim, Pim
 from attnsim.specs.npu_schedule import Attention
@@ -58,9 +58,14 @@ def _least_loaded(
 
 
 def estimate_ps(keys: int, shape: AttentionShape, layout: Layout, device: NpuPim, pim: Pim) -> float:
-    """Estimated picoseconds of a request on its channel (algorithm 1): fills and tiles of one length each."""
+    """Estimated picoseconds of a request on its channel (algorithm 1): fills and tiles of one length each. In a dense
+    layout by the tiles that it has.
+    """
     tile = gemv_tile(device.memory, pim, (layout.row // layout.multipliers,)).period_ps
     fill = fill_ps(device.memory, pim, row_buffers=pim.row_buffers)
+    if layout.shared:
+        blocks = [*score_blocks(layout, shape, keys), *value_blocks(layout, shape, keys)]
+        return float(sum(block.fills * fill + block.tiles * tile for block in blocks))
     rows = math.ceil(shape.kv_heads * shape.qk_dim / layout.row)
     score = rows * (fill + math.ceil(keys / layout.banks) * tile)
     value = shape.kv_heads * math.ceil(keys / layout.row) * (fill + math.ceil(shape.v_dim / layout.banks) * tile)

@@ -10,7 +10,7 @@ from attnsim.families.npu_pim.columns import Columns
 from attnsim.specs.npu_pim import NpuPim, Pim
 from attnsim.taskgraph import PS_PER_S, Int64
 
-ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LATENCY = (
+ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LINK, LATENCY = (
     "arrays",
     "vectors",
     "dram",
@@ -18,6 +18,7 @@ ARRAYS, VECTORS, DRAM, PIM, BUFFERS, ISSUE, STORES, LATENCY = (
     "global_buffer",
     "command_issue",
     "stores",
+    "link",
     "latency",
 )
 _MANY = 1 << 20
@@ -55,7 +56,24 @@ class Machine:
         return np.ceil(np.asarray(cycles) * (PS_PER_S / self.device.clock_hz) - 1e-3).astype(np.int64)
 
     def bytes_ps(self, moved: float) -> int:
-        """Picoseconds to move bytes between DRAM and NPU, with what refresh takes."""
+        """Picoseconds to move bytes between DRAM and NPU, with what refresh or the efficiency of the memory takes."""
         memory = self.device.memory
-        awake = (1 - memory.timing.rfc_s / memory.timing.refi_s) * memory.efficiency
-        return round(moved / (memory.bandwidth_bytes_per_s * awake) * PS_PER_S)
+        reached = memory.efficiency or 1 - memory.timing.rfc_s / memory.timing.refi_s
+        return round(moved / (memory.bandwidth_bytes_per_s * reached) * PS_PER_S)
+
+    def passes_ps(self, cycles: npt.ArrayLike) -> Int64:
+        """Picoseconds of passes of so many cycles, at what the arrays reach of their rate."""
+        return self.cycles_ps(np.asarray(cycles) / self.device.arrays.efficiency)
+
+    @property
+    def start_ps(self) -> int:
+        """Picoseconds from the end of a step to the beginning of the next."""
+        return round(self.device.start_s * PS_PER_S)
+
+    def all_reduce_ps(self, total: float, devices: int) -> int:
+        """Picoseconds to add up results of so many bytes over a group of devices; none without a link."""
+        link = self.device.link
+        if link is None:
+            return 0
+        step_s = link.latency_s + total / devices / link.bandwidth_bytes_per_s
+        return round((devices - 1) * step_s * PS_PER_S)
