@@ -55,7 +55,7 @@ def test_the_shipped_device_has_the_peaks_of_its_paper() -> None:
         (
             "multipliers: 16",
             "multipliers: 24",
-            ("f.yaml:35: pim.multipliers: a row of 1024", "steps of 48 bytes"),
+            ("f.yaml:36: pim.multipliers: a row of 1024", "steps of 48 bytes"),
         ),
         (
             "banks_per_activate: 4",

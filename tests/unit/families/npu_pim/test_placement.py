@@ -29,7 +29,7 @@ def neupims() -> tuple[NpuPim, Pim]:
 DEVICE, PIM = neupims()
 FOUR = DEVICE.model_copy(update={"memory": DEVICE.memory.model_copy(update={"channels": 4})})
 SHAPE = AttentionShape(batch=1, kv_heads=8, group=1, queries=1, keys=1, qk_dim=128, v_dim=128)
-LAYOUT = layout_of(SHAPE, DEVICE, PIM)
+LAYOUT = layout_of(SHAPE, DEVICE, PIM, "request")
 
 
 def placed(keys: list[int], how: str, channels: list[int] | None = None) -> tuple[Placed, ...]:
