@@ -7,6 +7,7 @@ import pytest
 from attnsim.metrics import Metrics
 from attnsim.pipeline import Request, Run, simulate
 from attnsim.specs.cascade import load_cascade
+from attnsim.specs.library import names
 from attnsim.specs.mapping import load_mapping
 
 UNIFORM = {"B": 32, "H": 8, "E": 128, "F": 128, "P": 1, "M": 512}
@@ -147,11 +148,14 @@ def test_more_than_one_query_runs_on_the_arrays_whatever_the_mapping_says() -> N
     )
 
 
-@pytest.mark.parametrize("name", ["concurrent", "concurrent_subbatch", "blocked", "npu_only"])
+SCHEDULES = [name for name in names("mapping") if load_mapping(name).family == "npu_pim"]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_a_mapping_runs_every_cascade_that_it_names(name: str) -> None:
     target = load_mapping(name).target
     for cascade in (target.cascade, *target.also):
         ranks = {rank for rank, _ in load_cascade(cascade).ranks}
         asked = {rank: size for rank, size in {**UNIFORM, "B": 2, "M": 64, "G": 2}.items() if rank in ranks}
-        found = metrics(Request(cascade=cascade, hardware="neupims", mapping=name, extents=asked))
-        assert ("banks" in found.bytes) == (name != "npu_only")
+        found = metrics(Request(cascade=cascade, hardware=target.hardware, mapping=name, extents=asked))
+        assert ("banks" in found.bytes) == (name not in ("npu_only", "heads_abreast"))
