@@ -17,11 +17,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from attnsim.errors import AttnSimError, Problem, SpecError
+from attnsim.requests import is_trace_file
 from attnsim.specs.claims import Claim, Claims, Kind, RunRequest, Tolerance
 from attnsim.specs.library import shown_path, suggest
 from attnsim.specs.spec import problem_at
 
-NUMBERS = ("seq_len", "batch")
+NUMBERS = ("seq_len", "batch", "tensor_parallel")
 EXTENTS = "extents."
 """What the name of a rank follows in a column or a key that sets its size."""
 _MAPPINGS = ("set", "extents")
@@ -197,14 +198,18 @@ def _point(
 
 
 def _term(claims: Claims, claim: Claim, metric: str, settings: Mapping[str, str | int | float]) -> Term:
+    folder = Path(claims._origin.folder)
     common = _merged(claims.run, _request(settings))
-    others = {name: getattr(claim, name) for name in ("over", "less", "plus")}
+
+    def second(other: RunRequest | None) -> RunRequest | None:
+        return _placed(_merged(common, other), folder) if other is not None else None
+
     return Term(
         metric=metric,
-        run=_merged(_merged(claims.run, claim.run), _request(settings)),
-        over=_merged(common, others["over"]) if others["over"] is not None else None,
-        less=_merged(common, others["less"]) if others["less"] is not None else None,
-        plus=_merged(common, others["plus"]) if others["plus"] is not None else None,
+        run=_placed(_merged(_merged(claims.run, claim.run), _request(settings)), folder),
+        over=second(claim.over),
+        less=second(claim.less),
+        plus=second(claim.plus),
         inverse=claim.inverse,
     )
 
@@ -226,6 +231,14 @@ def _merged(first: RunRequest, second: RunRequest) -> RunRequest:
     chosen = {name: getattr(second, name) for name in second.model_fields_set}
     both = {"set": {**first.set, **second.set}, "extents": {**first.extents, **second.extents}}
     return first.model_copy(update={**chosen, **both})
+
+
+def _placed(run: RunRequest, folder: Path) -> RunRequest:
+    """The run with the file of its requests, if they come from one, where it lies: beside the claim file."""
+    if run.requests is None or not is_trace_file(run.requests.trace):
+        return run
+    trace = str(folder / run.requests.trace)
+    return run.model_copy(update={"requests": run.requests.model_copy(update={"trace": trace})})
 
 
 def _label(run: RunRequest, settings: Mapping[str, str | int | float]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from attnsim.errors import Problem
 from attnsim.specs.library import find
@@ -21,6 +21,13 @@ from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
 
 Kind = Literal["measured", "published", "model"]
 Setting = str | int | float
+
+
+class Requests(Spec):
+    """Decode requests of different lengths: a batch by name, drawn with `seed`, or a CSV file beside the claim file."""
+
+    trace: Text
+    seed: NonNegativeInt = 0
 
 
 class RunRequest(Spec):
@@ -37,6 +44,9 @@ class RunRequest(Spec):
     scope: Literal["attention", "layer"] | None = None
     seq_len: PositiveInt | None = None
     batch: PositiveInt | None = None
+    phase: Literal["prefill", "decode"] | None = None
+    requests: Requests | None = None
+    tensor_parallel: PositiveInt | None = None
     fill_drain: Literal["ideal", "modeled"] | None = None
     register_file_energy: Literal["artifact", "full"] | None = None
     extents: dict[str, PositiveInt] = Field(default_factory=dict)

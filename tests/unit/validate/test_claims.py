@@ -8,7 +8,9 @@ import pytest
 
 from attnsim.claims import Comparison, Point, compare, evenly, points_of
 from attnsim.errors import AttnSimError, SpecError
+from attnsim.pipeline import Request
 from attnsim.specs.claims import RunRequest, load_claims
+from attnsim.validate import request_of
 
 HEAD = "name: sample\nsource: a paper\nkind: published\nrun: {batch: 64}\nclaims:\n"
 ROWS = "model,seq_len,mapping,metric,value\nbert,1024,flat,latency_s,2.0\nxlm,4096,binding,latency_s,3.0\n"
@@ -164,3 +166,26 @@ def test_a_ratio_over_zero_is_a_message(tmp_path: Path) -> None:
     (point,) = points(tmp_path, "run: {mapping: flat}, over: {mapping: none}, value: 1, tolerance: {relative: 1}")
     with pytest.raises(AttnSimError, match="latency_s: is zero in the run that it is divided by"):
         compare(point, lambda run, metric: 0.0)
+
+
+def test_a_run_names_its_phase_its_devices_and_its_requests(tmp_path: Path) -> None:
+    run = "run: {phase: decode, tensor_parallel: 8, requests: {trace: alpaca, seed: 3}}"
+    (point,) = points(tmp_path, f"{run}, value: 2, tolerance: {{relative: 1e-3}}")
+    request = request_of(point.terms[0].run)
+    assert (request.phase, request.tensor_parallel, request.trace, request.seed) == ("decode", 8, "alpaca", 3)
+    assert request_of(RunRequest()) == Request()
+
+
+def test_a_trace_file_lies_beside_its_claims(tmp_path: Path) -> None:
+    named = "run: {requests: {trace: t.csv}}, over: {requests: {trace: more/t.csv}}"
+    (point,) = points(tmp_path, f"{named}, value: 2, tolerance: {{relative: 1e-3}}")
+    traces = [run.requests.trace for run in point.terms[0].runs if run.requests]
+    assert traces == [str(tmp_path / "t.csv"), str(tmp_path / "more" / "t.csv")]
+
+
+def test_a_column_gives_the_number_of_devices(tmp_path: Path) -> None:
+    rows = "model,tensor_parallel,value\nbert,4,2.0\n"
+    (point,) = points(tmp_path, "data: {file: points.csv}, tolerance: {relative: 1e-3}", rows)
+    assert point.terms[0].run.tensor_parallel == 4
+    with pytest.raises(SpecError, match="write tensor_parallel as digits"):
+        points(tmp_path, "data: {file: points.csv}, tolerance: {relative: 1e-3}", rows.replace(",4,", ",four,"))
