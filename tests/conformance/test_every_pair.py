@@ -29,7 +29,7 @@ DESIGNS = [name for name in ARRAYS if not name.startswith("fusemax_") or name ==
 # GPUs differ in numbers only; two stand for all where every cascade runs.
 GPUS = ["h100_sxm", "l40s"]
 # NPUs with PIM run attention of two products, single products, and work without one.
-NPUS = ["neupims"]
+NPUS = [name for name in HARDWARE if load_hardware(name).family == "npu_pim"]
 UNKNOWN_TO_NPUS = ("attention_scan", "attention_scan_blocked", "decoder_layer", "encoder_layer", "linear_attention")
 UNKNOWN_TO_NPUS += ("linear_attention_chunked", "masked_attention", "topk_attention")
 WITHOUT_SOFTMAX = ("eyeriss_like",)

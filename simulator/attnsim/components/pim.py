@@ -147,7 +147,11 @@ def _rows(pim: Pim, clock: Clock, steps: Sequence[int], turns: int) -> _Rows:
     opening = max(clock.rcd, clock.cycle)
     closed = max(clock.rtp, clock.cycle, clock.ras - opening - own)
     change = closed + max(clock.rp, clock.cycle) + opening
-    return _Rows(change_ps=max(left, change + own - computing), alone_ps=opening, commands=2 * turns if ahead else 2)
+    return _Rows(
+        change_ps=max(left, change + own - computing),
+        alone_ps=opening + clock.cycle,
+        commands=2 * turns if ahead else 2,
+    )
 
 
 def _grouped_rows(memory: Memory, pim: Pim, computing_ps: int, left_ps: int) -> _Rows:

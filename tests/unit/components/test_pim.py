@@ -39,9 +39,12 @@ def read_ends_ps(memory: Memory, pim: Pim, tiles: Sequence[Sequence[int]]) -> li
     graph = command_graph(memory, pim, tiles)
     ends = run(graph).end_ps
     origins = graph.origins
-    named = np.array([*origins.labels])[origins.label_ids] == ("compute" if pim.composite else "read")
-    reads = ends[: len(named)][named]
-    return [int(reads[at - 1]) for at in np.cumsum([len(steps) for steps in tiles])]
+    named = np.array([*origins.labels])[origins.label_ids]
+    with_read = pim.composite or pim.operands == "beside"
+    reads = ends[: len(named)][named == ("compute" if with_read else "read")]
+    each = len(reads) // len(tiles)
+    assert each * len(tiles) == len(reads), "tiles of one kind"
+    return [int(end) for end in reads[each - 1 :: each]]
 
 
 def settled_ps(memory: Memory, pim: Pim, steps: Sequence[int]) -> int:
@@ -156,6 +159,8 @@ times = st.fixed_dictionaries(
     pipeline=st.integers(1, 8),
     composite=st.booleans(),
     level=st.sampled_from(["bank", "group"]),
+    opening=st.sampled_from(["groups", "all"]),
+    operands=st.sampled_from(["row", "host", "beside"]),
     steps=st.sampled_from([*PATTERNS, (1,), (3, 9)]),
 )
 def test_a_tile_takes_as_long_as_its_commands_one_by_one(
@@ -168,6 +173,8 @@ def test_a_tile_takes_as_long_as_its_commands_one_by_one(
     pipeline: int,
     composite: bool,
     level: str,
+    opening: str,
+    operands: str,
     steps: tuple[int, ...],
 ) -> None:
     memory = memory_with(timing, clock_hz=clock, ranks=ranks, groups=groups)
@@ -175,8 +182,10 @@ def test_a_tile_takes_as_long_as_its_commands_one_by_one(
         banks_per_activate=banks_per_activate,
         step_s=step * 1e-9,
         pipeline=pipeline,
-        composite=composite,
+        composite=composite and operands != "beside",
         level=level,
+        opening=opening,
+        operands=operands,
     )
     tile = gemv_tile(memory, pim, steps)
     assert settled_ps(memory, pim, steps) == tile.period_ps
@@ -205,3 +214,41 @@ def test_a_fill_opens_a_row_of_its_own_unless_there_are_two_row_buffers() -> Non
 @pytest.mark.parametrize(("banks", "ns"), [(1, 7.5), (2, 15), (4, 30)])
 def test_four_banks_of_a_rank_open_in_a_window_however_many_a_command_opens(banks: int, ns: float) -> None:
     assert clock_of(MEMORY, pim_with(banks_per_activate=banks)).between_activates == ns * NS
+
+
+def test_one_command_may_open_all_banks_at_once() -> None:
+    # 5 rtp, 14 rp, 14 rcd, then 32 steps of 2 to the read; ras is over by then.
+    tile = gemv_tile(MEMORY, pim_with(composite=False, opening="all"), VALUE)
+    assert tile.period_ps == (5 + 14 + 14 + 64) * NS
+    # One step after another, the last one with its result: 31 times 2.
+    beside = gemv_tile(MEMORY, pim_with(composite=False, opening="all", operands="beside"), VALUE)
+    assert beside.period_ps == (5 + 14 + 14 + 62) * NS
+    # A precharge, an activate, 32 steps, and a read unless results go beside the compute.
+    assert (tile.commands, beside.commands) == (2 + 33, 2 + 32)
+
+
+def test_banks_that_are_opened_ahead_change_rows_while_others_compute() -> None:
+    # Four banks take turns with 32 steps of 2: 4 x 64 for all. A row changes while the other three banks compute.
+    shared = pim_with(composite=False, opening="ahead", operands="beside", banks_per_unit=4)
+    assert gemv_tile(MEMORY, shared, VALUE).period_ps == 4 * 64 * NS
+    # Two banks with 2 steps each hide little of it: 34 - 14 - 2 until ras is over, 14 rp, 14 rcd and the own 2.
+    short = pim_with(composite=False, opening="ahead", operands="beside", banks_per_unit=2)
+    assert gemv_tile(MEMORY, short, SHORT).period_ps == (34 - 14 - 2 + 14 + 14 + 2) * NS
+
+
+def test_a_channel_that_is_refreshed_at_once_breaks_off_what_its_banks_compute() -> None:
+    memory = memory_with(refresh="channel")
+    # A tile of 207 ns is one part of at most 3900 / 8; half of it is done in the mean when a refresh breaks it off.
+    tile = gemv_tile(memory, pim_with(composite=False), VALUE)
+    assert (tile.parts, tile.reserve_ps) == (1, 207 * NS // 2)
+    # With a step of 20 ns it is 143 + 640, two parts.
+    long = gemv_tile(memory, pim_with(composite=False, step_s=20e-9), VALUE)
+    assert (long.parts, long.reserve_ps) == (2, 783 * NS // 4)
+    calendar = tile_calendar(memory, PIM, 100 * NS)
+    assert (calendar.period_ps, calendar.closed_ps) == (3900 * NS, (5 + 14 + 260 + 14 + 100) * NS)
+    assert fill_calendar(memory, PIM) == tile_calendar(memory, PIM, 0)
+
+
+def test_operands_that_come_from_the_host_need_no_row_and_beside_the_compute_no_time() -> None:
+    assert fill_ps(MEMORY, pim_with(operands="host"), row_buffers=1) == (96 + 2) * NS
+    assert fill_ps(MEMORY, pim_with(operands="beside"), row_buffers=1) == 0

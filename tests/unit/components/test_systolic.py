@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from attnsim.components.systolic import isolated_cycles, pass_cycles, passes_of
 from attnsim.specs.npu_pim import Arrays, Dataflow
 
-WEIGHT, OUTPUT, INPUT = ("weight_stationary", "output_stationary", "input_stationary")
+WEIGHT: Dataflow = "weight_stationary"
+OUTPUT: Dataflow = "output_stationary"
+INPUT: Dataflow = "input_stationary"
 
 
 def arrays(dataflow: Dataflow, *, count: int = 1, size: int = 128, overlapped: bool = False) -> Arrays:

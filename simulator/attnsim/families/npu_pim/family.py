@@ -20,7 +20,7 @@ from attnsim.specs.npu_pim import NpuPim
 from attnsim.specs.npu_schedule import Schedule
 from attnsim.workload import Step, Workload
 
-ALONE, BESIDE = "npu_only", "concurrent"
+ALONE, BLOCKED, BESIDE = "npu_only", "blocked", "concurrent"
 
 
 class NpuPimFamily:
@@ -60,6 +60,8 @@ class NpuPimFamily:
         )
 
     def default_mapping(self, _step: Step, hardware: Hardware) -> MappingSpec:
-        """Attention in the banks where there are multipliers, else all on the NPU."""
+        """Attention in the banks where there are multipliers, with all row buffers that they have, else on the NPU."""
         assert isinstance(hardware, NpuPim)
-        return load_mapping(BESIDE if hardware.pim is not None and hardware.pim.row_buffers > 1 else ALONE)
+        if hardware.pim is None:
+            return load_mapping(ALONE)
+        return load_mapping(BESIDE if hardware.pim.row_buffers > 1 else BLOCKED)

@@ -9,7 +9,7 @@ import pytest
 from attnsim.cli import main
 from attnsim.errors import AttnSimError
 from attnsim.mapping.infeasible import Infeasible
-from attnsim.pipeline import Request, simulate
+from attnsim.pipeline import Request, Run, simulate
 
 MODEL = ["--model", "gpt3-7b", "--hardware", "neupims"]
 HEADS = ["--cascade", "attention_3pass", "--hardware", "neupims", "--extent", "B=4", "--extent", "H=2"]
@@ -107,16 +107,29 @@ def test_keys_and_values_beyond_one_channel_do_not_fit_either(
     assert "does not fit channel 5: needs 2,457,600,000 B" in capsys.readouterr().err
 
 
-def test_hardware_without_pim_runs_on_its_arrays_only(tmp_path: Path) -> None:
-    text = Path(__file__).parents[4].joinpath("hwspecs", "npu_pim", "neupims.yaml").read_text(encoding="utf-8")
-    start, end = text.index("\npim:"), text.index("\ndefault_mapping")
+SHIPPED = Path(__file__).parents[4].joinpath("hwspecs", "npu_pim", "neupims.yaml")
+EXTENTS = {"B": 4, "H": 2, "E": 128, "F": 128, "P": 1, "M": 64}
+
+
+def test_hardware_without_multipliers_in_its_banks_runs_on_its_arrays_only(tmp_path: Path) -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
     plain = tmp_path / "plain.yaml"
-    plain.write_text(text[:start] + "\n", encoding="utf-8")
-    assert end > start
-    extents = {"B": 4, "H": 2, "E": 128, "F": 128, "P": 1, "M": 64}
-    assert not isinstance(
-        simulate(Request(cascade="attention_3pass", hardware=str(plain), extents=extents)), Infeasible
-    )
-    asked = Request(cascade="attention_3pass", hardware=str(plain), mapping="concurrent", extents=extents)
+    plain.write_text(text[: text.index("\npim:")] + "\n", encoding="utf-8")
+    found = simulate(Request(cascade="attention_3pass", hardware=str(plain), extents=EXTENTS))
+    assert isinstance(found, Run)
+    assert found.plan.mappings["attention_3pass"].name == "npu_only"
+    asked = Request(cascade="attention_3pass", hardware=str(plain), mapping="concurrent", extents=EXTENTS)
     with pytest.raises(AttnSimError, match="neupims has no multipliers in its banks; use npu_only, or hardware with"):
         simulate(asked)
+
+
+@pytest.mark.parametrize(("buffers", "mapping"), [(1, "blocked"), (2, "concurrent")])
+def test_without_a_mapping_the_banks_are_used_with_the_row_buffers_that_they_have(
+    buffers: int, mapping: str, tmp_path: Path
+) -> None:
+    text = SHIPPED.read_text(encoding="utf-8").replace("default_mapping: concurrent", "")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text.replace("row_buffers: 2", f"row_buffers: {buffers}"), encoding="utf-8")
+    found = simulate(Request(cascade="attention_3pass", hardware=str(mine), extents=EXTENTS))
+    assert isinstance(found, Run)
+    assert found.plan.mappings["attention_3pass"].name == mapping

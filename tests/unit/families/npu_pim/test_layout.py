@@ -14,10 +14,15 @@ from attnsim.families.npu_pim.layout import Block, Layout, layout_of, score_bloc
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.npu_pim import NpuPim, Pim
 
-DEVICE = load_hardware("neupims")
-assert isinstance(DEVICE, NpuPim)
-assert DEVICE.pim is not None
-PIM = DEVICE.pim
+
+def neupims() -> tuple[NpuPim, Pim]:
+    device = load_hardware("neupims")
+    assert isinstance(device, NpuPim)
+    assert device.pim is not None
+    return device, device.pim
+
+
+DEVICE, PIM = neupims()
 
 
 def shape(heads: int, group: int = 1, dim: int = 128) -> AttentionShape:
@@ -25,7 +30,7 @@ def shape(heads: int, group: int = 1, dim: int = 128) -> AttentionShape:
 
 
 def layout(of: AttentionShape, pim: Pim = PIM) -> Layout:
-    return layout_of(of, DEVICE, pim)
+    return layout_of(of, DEVICE, pim, "request")
 
 
 def test_heads_lie_side_by_side_in_a_row_and_tokens_in_banks() -> None:
@@ -94,3 +99,15 @@ def test_every_score_and_weight_is_computed_and_no_more_than_fills_up_tiles(
     # Each row of queries is brought once for each row of heads, each row of weights once for each head.
     assert sum(block.fills for block in scores) == group * math.ceil(heads / (512 // dim))
     assert sum(block.fills for block in values) == group * heads * math.ceil(keys / 512)
+
+
+def test_a_dense_layout_deals_a_token_out_over_the_banks_of_a_group_and_leaves_no_gaps() -> None:
+    # Four banks of a group hold 32 words of a head of 128 each: two steps a token, and eight groups with a token each.
+    # 700 tokens are 88 in the fullest group, 176 steps: five rows of 32 steps and one of 16.
+    one = shape(1)
+    dense = layout_of(one, DEVICE, PIM, "head")
+    blocks = [Block(fills=1, tiles=5, steps=(32,)), Block(fills=0, tiles=1, steps=(16,))]
+    assert score_blocks(dense, one, 700) == value_blocks(dense, one, 700) == blocks
+    assert value_parts(dense, 700) == 1
+    # No gaps are left by heads that do not tile a row: 80 words of a head are 20 in each bank, two steps.
+    assert score_blocks(layout_of(shape(1, dim=80), DEVICE, PIM, "head"), shape(1, dim=80), 700) == blocks

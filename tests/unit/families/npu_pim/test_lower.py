@@ -6,6 +6,9 @@ import pytest
 
 from attnsim.metrics import Metrics
 from attnsim.pipeline import Request, Run, simulate
+from attnsim.specs.cascade import load_cascade
+from attnsim.specs.library import names
+from attnsim.specs.mapping import load_mapping
 
 UNIFORM = {"B": 32, "H": 8, "E": 128, "F": 128, "P": 1, "M": 512}
 BLOCKED_PER_CHANNEL = ("mapping.attention.issue=per_channel",)
@@ -143,3 +146,16 @@ def test_more_than_one_query_runs_on_the_arrays_whatever_the_mapping_says() -> N
             "npu_only", "mapping.attention.serial_passes=false", "mapping.attention.spare_block=false", P=64
         ).latency_s
     )
+
+
+SCHEDULES = [name for name in names("mapping") if load_mapping(name).family == "npu_pim"]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_mapping_runs_every_cascade_that_it_names(name: str) -> None:
+    target = load_mapping(name).target
+    for cascade in (target.cascade, *target.also):
+        ranks = {rank for rank, _ in load_cascade(cascade).ranks}
+        asked = {rank: size for rank, size in {**UNIFORM, "B": 2, "M": 64, "G": 2}.items() if rank in ranks}
+        found = metrics(Request(cascade=cascade, hardware=target.hardware, mapping=name, extents=asked))
+        assert ("banks" in found.bytes) == (name not in ("npu_only", "heads_abreast"))

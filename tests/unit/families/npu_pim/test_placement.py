@@ -15,16 +15,21 @@ from attnsim.families.npu_pim.layout import layout_of
 from attnsim.families.npu_pim.placement import estimate_ps, halves, place
 from attnsim.requests import DecodeRequest
 from attnsim.specs.hardware import load_hardware
-from attnsim.specs.npu_pim import NpuPim
+from attnsim.specs.npu_pim import NpuPim, Pim
 from attnsim.specs.npu_schedule import Attention
 
-DEVICE = load_hardware("neupims")
-assert isinstance(DEVICE, NpuPim)
-assert DEVICE.pim is not None
-PIM = DEVICE.pim
+
+def neupims() -> tuple[NpuPim, Pim]:
+    device = load_hardware("neupims")
+    assert isinstance(device, NpuPim)
+    assert device.pim is not None
+    return device, device.pim
+
+
+DEVICE, PIM = neupims()
 FOUR = DEVICE.model_copy(update={"memory": DEVICE.memory.model_copy(update={"channels": 4})})
 SHAPE = AttentionShape(batch=1, kv_heads=8, group=1, queries=1, keys=1, qk_dim=128, v_dim=128)
-LAYOUT = layout_of(SHAPE, DEVICE, PIM)
+LAYOUT = layout_of(SHAPE, DEVICE, PIM, "request")
 
 
 def placed(keys: list[int], how: str, channels: list[int] | None = None) -> tuple[Placed, ...]:

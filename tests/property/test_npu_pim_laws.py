@@ -16,11 +16,13 @@ from attnsim.families.npu_pim.lower import lower
 from attnsim.requests import DecodeRequest
 from attnsim.specs.cascade import load_cascade
 from attnsim.specs.hardware import load_hardware
+from attnsim.specs.library import names
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.npu_pim import NpuPim
 from attnsim.specs.npu_schedule import Schedule
 from attnsim.workload import Workload, cascade_step
 
+DEVICES = names("hardware")
 MAPPINGS = ("concurrent", "blocked", "npu_only")
 # Every phase ends on a whole picosecond, and each task may be rounded by half of one.
 ROUNDED_S = 1e-12 * 600
@@ -29,17 +31,22 @@ lengths = st.lists(st.integers(1, 1500), min_size=1, max_size=12)
 heads = st.integers(1, 6)
 groups = st.sampled_from([1, 2, 4])
 dims = st.sampled_from([64, 128])
+levels = st.sampled_from(["bank", "group"])
 few = settings(max_examples=25)
 
 
+def is_npu(name: str) -> bool:
+    return load_hardware(name).family == "npu_pim"
+
+
 @cache
-def device(channels: int = 4, level: str = "bank") -> NpuPim:
-    """NeuPIMs with few channels, and banks that may share multipliers."""
-    shipped = load_hardware("neupims")
+def device(channels: int = 4, level: str = "bank", name: str = "neupims") -> NpuPim:
+    """Hardware with few channels, and banks that may share multipliers."""
+    shipped = load_hardware(name)
     assert isinstance(shipped, NpuPim)
-    assert shipped.pim is not None
+    pim = shipped.pim.model_copy(update={"level": level}) if shipped.pim and name == "neupims" else shipped.pim
     memory = shipped.memory.model_copy(update={"channels": channels})
-    return shipped.model_copy(update={"memory": memory, "pim": shipped.pim.model_copy(update={"level": level})})
+    return shipped.model_copy(update={"memory": memory, "pim": pim})
 
 
 @cache
@@ -50,12 +57,12 @@ def schedule(name: str, **changed: str) -> Schedule:
 
 
 def bound(
-    keys: list[int], heads: int, group: int, dim: int, mapping: Schedule, channels: int = 4, level: str = "bank"
+    keys: list[int], heads: int, group: int, dim: int, mapping: Schedule, on: NpuPim | None = None
 ) -> BoundWorkload:
     extents = {"B": len(keys), "H": heads, "G": group, "E": dim, "F": dim, "P": 1, "M": max(keys)}
     step = cascade_step("attention", load_cascade("grouped_query_attention"), extents)
     requests = tuple(DecodeRequest(keys=k) for k in keys)
-    found = bind(Workload(label="", steps=(step,), requests=requests), device(channels, level), {"attention": mapping})
+    found = bind(Workload(label="", steps=(step,), requests=requests), on or device(), {"attention": mapping})
     assert isinstance(found, BoundWorkload)
     return found
 
@@ -77,19 +84,23 @@ def test_banks_multiply_at_least_the_keys_and_values_of_every_query(
         assert counts.activates == counts.tiles * device().memory.banks_per_channel
 
 
-@given(
-    keys=lengths,
-    heads=heads,
-    group=groups,
-    dim=dims,
-    mapping=st.sampled_from(MAPPINGS),
-    level=st.sampled_from(["bank", "group"]),
-)
+@given(keys=lengths, heads=heads, group=groups, dim=dims, mapping=st.sampled_from(MAPPINGS), level=levels)
 @few
 def test_nothing_is_faster_than_its_bounds_or_busier_than_all_the_time(
     keys: list[int], heads: int, group: int, dim: int, mapping: str, level: str
 ) -> None:
-    asked = bound(keys, heads, group, dim, schedule(mapping), level=level)
+    require_bounds(bound(keys, heads, group, dim, schedule(mapping), device(level=level)))
+
+
+@given(keys=lengths, heads=heads, group=groups, dim=dims, name=st.sampled_from([n for n in DEVICES if is_npu(n)]))
+@few
+def test_bounds_hold_for_every_shipped_device(keys: list[int], heads: int, group: int, dim: int, name: str) -> None:
+    shipped = device(name=name)
+    assert shipped.default_mapping is not None
+    require_bounds(bound(keys, heads, group, dim, schedule(shipped.default_mapping), shipped))
+
+
+def require_bounds(asked: BoundWorkload) -> None:
     accounting, timeline = account(asked), run_phases(lower(asked))
     latency_ps = timeline.makespan_ps
     assert latency_ps / 1e12 >= max(accounting.bounds_s.values()) - ROUNDED_S
@@ -126,7 +137,7 @@ def test_more_channels_take_no_longer_for_equal_requests(
 ) -> None:
     # One command bus a channel: a host that serves all channels with one cannot tell how many there are.
     chosen = schedule(mapping, placement="round_robin", issue="per_channel")
-    few_channels, many = (bound([keys] * batch, heads, 1, 128, chosen, n) for n in (channels, channels + more))
+    few_channels, many = (bound([keys] * batch, heads, 1, 128, chosen, device(n)) for n in (channels, channels + more))
     assert latency_s(many) <= latency_s(few_channels)
 
 
