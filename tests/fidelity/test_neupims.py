@@ -52,5 +52,5 @@ def test_a_second_row_buffer_is_worth_much_as_released_and_little_with_a_command
         for batch in (64, 128, 256, 512)
     ]
     assert 1.6 < sum(released) / len(released) < 2.0
-    fair = block_s("blocked", 256, issue="per_channel", placement="min_load") / block_s("concurrent", 256)
+    fair = block_s("blocked", 256, pim_command_issue="per_channel", placement="min_load") / block_s("concurrent", 256)
     assert 1.0 < fair < 1.15

@@ -136,7 +136,7 @@ def test_more_channels_take_no_longer_for_equal_requests(
     keys: int, batch: int, heads: int, channels: int, more: int, mapping: str
 ) -> None:
     # One command bus a channel: a host that serves all channels with one cannot tell how many there are.
-    chosen = schedule(mapping, placement="round_robin", issue="per_channel")
+    chosen = schedule(mapping, placement="round_robin", pim_command_issue="per_channel")
     few_channels, many = (bound([keys] * batch, heads, 1, 128, chosen, device(n)) for n in (channels, channels + more))
     assert latency_s(many) <= latency_s(few_channels)
 

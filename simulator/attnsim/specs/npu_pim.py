@@ -128,9 +128,9 @@ class Pim(Spec):
     under the four-activate window; by one command for all, as they are closed; or ahead, each bank while those before
     it have their turn at the multipliers. buffer: bytes of the global buffer; fill: time to write it. operands: come
     from a row of the DRAM, which has to be opened; from the host, in between; or from the host beside the compute, as
-    results then go. issue: whether the host hands over one command a cycle to each channel, or one to the whole device.
-    interference: share of a channel's bandwidth that ordinary reads lose while its banks compute. area_share: what PIM
-    adds to the area of the DRAM.
+    results then go. command_issue: whether the host hands over one command a cycle to each channel, or one to the whole
+    device. interference: share of a channel's bandwidth that ordinary reads lose while its banks compute. area_share:
+    what PIM adds to the area of the DRAM.
     """
 
     level: Literal["bank", "group", "channel"] = "bank"
@@ -145,7 +145,7 @@ class Pim(Spec):
     buffer_bytes: Bytes = Field(alias="buffer")
     fill_s: Second = Field(alias="fill")
     operands: Literal["row", "host", "beside"] = "row"
-    issue: Literal["per_channel", "per_device"] = "per_channel"
+    command_issue: Literal["per_channel", "per_device"] = "per_channel"
     interference: Fraction = 0.0
     area_share: Fraction = 0.0
     source: Source
@@ -172,8 +172,8 @@ class Link(Spec):
 
 class NpuPim(FileSpec):
     """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds; start: time from
-    one step of a layer to the next, as a GPU takes to launch a kernel. compared: the dataset of `validation/` that holds
-    runs of the device in another model.
+    one step of a layer to the next, as a GPU takes to launch a kernel. compared: the dataset of `validation/` with runs
+    of the device in another model.
     """
 
     name: Text

@@ -18,12 +18,12 @@ class Attention(Spec):
     """How a batch of attention runs: where its products are computed; all else runs on the vector units.
 
     score, value: where Q K^T and P V run. row_buffers: how many the products use, at most what the banks have; with
-    one, PIM and ordinary reads exclude each other. issue: overrides who hands over commands. placement: of requests
-    that name no channel: in turn, or the longest first to the channel with least estimated work. barrier: P V of all
-    requests waits for the softmax of all. sub_batches: 2 computes attention of one half of the batch beside the rest of
-    the layer of the other half. layout: of K and V: a request on one channel, its heads side by side; or each head on
-    one channel, its rows filled up and each token dealt out over the banks of a group (AttAcc, ASPLOS 2024). heads: of
-    attention on the arrays, which all work on one in turn, or each on one of its own.
+    one, PIM and ordinary reads exclude each other. pim_command_issue: overrides who hands over commands. placement: of
+    requests that name no channel: in turn, or the longest first to the channel with least estimated work. barrier: P V
+    of all requests waits for the softmax of all. sub_batches: 2 computes attention of one half of the batch beside the
+    rest of the layer of the other half. layout: of K and V: a request on one channel, its heads side by side; or each
+    head on one channel, its rows filled up and each token dealt out over the banks of a group (AttAcc, ASPLOS 2024).
+    heads: of attention on the arrays, which all work on one in turn, or each on one of its own.
 
     serial_passes, spare_block: as the released simulator of NeuPIMs runs an NPU alone: a pass over the arrays begins
     when the one before has drained, and P V takes one block of keys more than there are. store_results: results of
@@ -33,7 +33,7 @@ class Attention(Spec):
     score: Place = "pim"
     value: Place = "pim"
     row_buffers: Literal[1, 2] = 2
-    issue: Literal["per_channel", "per_device"] | None = None
+    pim_command_issue: Literal["per_channel", "per_device"] | None = None
     placement: Literal["round_robin", "min_load"] = "min_load"
     barrier: bool = True
     sub_batches: Literal[1, 2] = 1

@@ -201,7 +201,7 @@ def _begin(items: Items, starts: Ids, first: int | Ids) -> Ids:
 
 def _issued(machine: Machine, banks: Banks, items: Items, begin: Ids, before: Stage | None, label: str) -> Ids:
     """Tasks that hand over the commands of each item, request by request, where the host has one command a cycle."""
-    if banks.pim.issue == "per_channel":
+    if banks.pim.command_issue == "per_channel":
         return np.full(len(begin), NONE, np.int64)
     order = np.argsort(items.owner, kind="stable")
     host_ps = machine.cycles_ps(items.host[order])

@@ -149,7 +149,7 @@ def _pim(main: Schedule, device: NpuPim) -> Pim | None:
     changed = {
         "row_buffers": chosen.row_buffers,
         "composite": device.pim.composite and chosen.row_buffers > 1,
-        "issue": chosen.issue or device.pim.issue,
+        "command_issue": chosen.pim_command_issue or device.pim.command_issue,
     }
     return device.pim.model_copy(update=changed)
 

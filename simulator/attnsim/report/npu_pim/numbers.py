@@ -44,7 +44,7 @@ SYSTEMS: Mapping[str, System] = {
     "blocked": System(
         title="one row buffer, a command bus a channel",
         mapping="blocked",
-        set={"mapping.attention.issue": "per_channel", "mapping.attention.placement": "min_load"},
+        set={"mapping.attention.pim_command_issue": "per_channel", "mapping.attention.placement": "min_load"},
     ),
     "concurrent_in_turn": System(
         title="two row buffers, channels in turn",

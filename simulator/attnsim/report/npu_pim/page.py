@@ -22,8 +22,8 @@ systems are as the paper's public simulator has them; the others change one assu
 
 - its NPU alone waits for the arrays to drain between blocks of keys and takes one block too many (`serial_passes`,
   `spare_block`);
-- its device with one row buffer hands over one command a cycle for all channels together (`issue: per_device`), and its
-  requests lie on channels in turn.
+- its device with one row buffer hands over one command a cycle for all channels together
+  (`pim_command_issue: per_device`), and its requests lie on channels in turn.
 
 The A100 is that of this project's GPU family, with tensor parallelism over as many devices, and requests of one length.
 

@@ -11,7 +11,7 @@ from attnsim.specs.library import names
 from attnsim.specs.mapping import load_mapping
 
 UNIFORM = {"B": 32, "H": 8, "E": 128, "F": 128, "P": 1, "M": 512}
-BLOCKED_PER_CHANNEL = ("mapping.attention.issue=per_channel",)
+BLOCKED_PER_CHANNEL = ("mapping.attention.pim_command_issue=per_channel",)
 
 
 def metrics(request: Request) -> Metrics:
