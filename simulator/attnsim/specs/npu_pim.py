@@ -172,7 +172,8 @@ class Link(Spec):
 
 class NpuPim(FileSpec):
     """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds; start: time from
-    one step of a layer to the next, as a GPU takes to launch a kernel.
+    one step of a layer to the next, as a GPU takes to launch a kernel. compared: the dataset of `validation/` that holds
+    runs of the device in another model.
     """
 
     name: Text
@@ -192,6 +193,7 @@ class NpuPim(FileSpec):
     start_s: Second = Field(alias="start", default=0.0)
     die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
     default_mapping: str | None = None
+    compared: Text | None = None
 
     @property
     def word_bytes(self) -> float:

@@ -49,10 +49,15 @@ class NpuPimFamily:
         return account(bound)
 
     def trust(
-        self, _hardware: Hardware, _mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
+        self, hardware: Hardware, mappings: Mapping[str, MappingSpec], _assumptions: Assumptions
     ) -> tuple[Trust, ...]:
-        """Nothing: no such device was measured."""
-        return ()
+        """That no such device was measured, and with what else its runs were compared."""
+        assert isinstance(hardware, NpuPim)
+        other = f"; compared with a simulator of it: attnsim validate {hardware.compared}" if hardware.compared else ""
+        return tuple(
+            Trust(step=step, mapping=mapping.name, mape=None, median=None, rows=0, note=f"not measured{other}")
+            for step, mapping in mappings.items()
+        )
 
     def default_mapping(self, _step: Step, hardware: Hardware) -> MappingSpec:
         """Attention in the banks where there are multipliers, with all row buffers that they have, else on the NPU."""
