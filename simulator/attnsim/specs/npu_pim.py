@@ -172,8 +172,8 @@ class Link(Spec):
 
 class NpuPim(FileSpec):
     """An NPU on DRAM whose banks may compute. scratchpad: what one half of the double buffer holds; start: time from
-    one step of a layer to the next, as a GPU takes to launch a kernel. compared: the dataset of `validation/` that holds
-    runs of the device in another model.
+    one step of a layer to the next, as a GPU takes to launch a kernel. compared: the dataset of `validation/` that
+    holds runs of the device in another model.
     """
 
     name: Text
