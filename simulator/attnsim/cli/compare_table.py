@@ -17,6 +17,7 @@ Key = tuple[str | None, int | None]
 COLUMNS = ("model", "tokens", "hardware", "mapping", "latency", "speedup", "DRAM", "energy", "of first", "limited by")
 LEFT = ("model", "hardware", "mapping", "limited by")
 TRUST = "expected error"
+THROUGHPUT = "tokens/s"
 
 
 def compare_table(results: Results) -> str:
@@ -24,13 +25,31 @@ def compare_table(results: Results) -> str:
     arrays = _arrays(results)
     headings = (*COLUMNS[:6], *(f"{name.removeprefix('array_')} used" for name in arrays), *COLUMNS[6:])
     trusted = any(isinstance(result, Run) and result.trust for _, result in results)
+    whole = any(isinstance(result, Run) and result.metrics.tokens_per_s is not None for _, result in results)
     first = _first(results)
     rows = [_row(request, result, first.get(_key(request)), arrays) for request, result in results]
     if trusted:
         headings = (*headings, TRUST)
         rows = [[*row, expected_error(result)] for row, (_, result) in zip(rows, results, strict=True)]
-    misfits = [str(result) for _, result in results if isinstance(result, Infeasible)]
-    return render(table(headings, rows, left=LEFT), *dict.fromkeys(misfits))
+    if whole:
+        headings = (*headings, THROUGHPUT)
+        rows = [[*row, _throughput(result)] for row, (_, result) in zip(rows, results, strict=True)]
+    told = [note for _, result in results if (note := _note(result))]
+    return render(table(headings, rows, left=LEFT), *dict.fromkeys(told))
+
+
+def _throughput(result: Run | Infeasible) -> str:
+    if isinstance(result, Infeasible) or result.metrics.tokens_per_s is None:
+        return ""
+    return f"{result.metrics.tokens_per_s:,.0f}"
+
+
+def _note(result: Run | Infeasible) -> str:
+    """What a row cannot say: why a mapping does not fit, or that requests were simulated with their mean length."""
+    if isinstance(result, Infeasible):
+        return str(result)
+    name = result.plan.hardware.name
+    return f"{name}: all requests as if they had the mean of their lengths" if result.plan.workload.averaged else ""
 
 
 def compare_json(results: Results) -> list[JsonObject]:

@@ -53,6 +53,7 @@ def _rows(metrics: Metrics) -> list[tuple[str, str]]:
     bounds = ", ".join(f"{name} {seconds(least)}" for name, least in metrics.bounds_s.items())
     return [
         ("latency", seconds(metrics.latency_s) + _above_bound(metrics)),
+        *([("throughput", f"{metrics.tokens_per_s:,.0f} tokens/s")] if metrics.tokens_per_s is not None else []),
         ("limited by", share_list(metrics.bottleneck)),
         ("utilization", share_list(metrics.utilization)),
         ("lower bounds", bounds),

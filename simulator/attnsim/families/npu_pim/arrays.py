@@ -124,6 +124,13 @@ def add_all_reduce(machine: Machine, total: float, devices: int, after: int, lab
     return int(ids[0])
 
 
+def add_hand_over(machine: Machine, moved: float, times: int) -> None:
+    """Bytes that go to the next device so many times, one after the other, where a link joins them."""
+    picoseconds = machine.hand_over_ps(moved)
+    link = machine.resource(LINK)
+    machine.columns.add(link, [picoseconds] * times, [[NONE]] * times, label="states", kind="hand-over")
+
+
 def add_latency(machine: Machine, picoseconds: int, after: int, label: str) -> int:
     """A time in which nothing is busy; returns the task."""
     ids = machine.columns.add(machine.resource(LATENCY), [picoseconds], [[after]], label=label, kind="latency")
