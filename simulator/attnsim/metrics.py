@@ -104,14 +104,14 @@ class Metrics:
     tokens_per_s: float | None = None
 
     @property
-    def average_power_w(self) -> float:
-        """Energy of all components over the latency."""
-        return self.total_energy_j / self.latency_s
+    def average_power_w(self) -> float | None:
+        """Energy of all components over the latency; None when nothing is known of it."""
+        return self.total_energy_j / self.latency_s if self.total_energy_j is not None else None
 
     @property
-    def total_energy_j(self) -> float:
-        """Energy of all components together."""
-        return sum(self.energy_j.values())
+    def total_energy_j(self) -> float | None:
+        """Energy of all components together; None when the hardware gives that of none."""
+        return sum(self.energy_j.values()) if self.energy_j else None
 
     @property
     def total_area_m2(self) -> float | None:

@@ -64,8 +64,12 @@ def _relative(result: Run | Infeasible, first: Run | None) -> JsonObject:
     ours, theirs = result.metrics, first.metrics
     return {
         "speedup": theirs.latency_s / ours.latency_s,
-        "energy_ratio": ours.total_energy_j / theirs.total_energy_j,
+        "energy_ratio": _energy_ratio(ours.total_energy_j, theirs.total_energy_j),
     }
+
+
+def _energy_ratio(ours: float | None, theirs: float | None) -> float | None:
+    return ours / theirs if ours is not None and theirs else None
 
 
 def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: Sequence[str]) -> list[str]:
@@ -84,8 +88,8 @@ def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: 
         f"{relative['speedup']:.2f}x" if relative else "",
         *(percent(metrics.utilization[name]) if name in metrics.utilization else "" for name in arrays),
         in_binary_units(metrics.bytes["dram"]) if "dram" in metrics.bytes else "",
-        in_units(metrics.total_energy_j, "J"),
-        f"{relative['energy_ratio']:.3f}" if relative else "",
+        in_units(metrics.total_energy_j, "J") if metrics.total_energy_j is not None else "not known",
+        f"{ratio:.3f}" if (ratio := relative.get("energy_ratio")) is not None else "",
         f"{metrics.limiter} {percent(metrics.bottleneck[metrics.limiter])}",
     ]
 

@@ -136,7 +136,7 @@ def _attention(model: str, keys: int, place: str) -> Row:
         "keys": keys,
         "place": place,
         "latency_s": rounded(metrics.latency_s, _DIGITS),
-        "energy_j": rounded(metrics.total_energy_j, _DIGITS),
+        "energy_j": rounded(metrics.total_energy_j or 0.0, _DIGITS),
     }
 
 
@@ -147,8 +147,8 @@ def _numbers(model: str, batch: int, run: Run) -> Row:
         "latency_s": rounded(metrics.latency_s, _DIGITS),
         "attention_s": rounded(sum(attention), _DIGITS),
         "tokens_per_s": rounded(batch / (metrics.latency_s * MODELS[model]), _DIGITS),
-        "energy_j": rounded(metrics.total_energy_j, _DIGITS),
-        "power_w": rounded(metrics.average_power_w, _DIGITS),
+        "energy_j": rounded(metrics.total_energy_j or 0.0, _DIGITS),
+        "power_w": rounded(metrics.average_power_w or 0.0, _DIGITS),
         **{name: rounded(metrics.utilization.get(name, 0.0), _DIGITS) for name in ("arrays", "pim", "dram")},
     }
 
