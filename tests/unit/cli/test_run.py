@@ -102,7 +102,7 @@ def test_trace_writes_events_that_perfetto_opens(tmp_path: Path, capsys: pytest.
     events = json.loads(out.read_text(encoding="utf-8"))["traceEvents"]
     named = {event["args"]["name"] for event in events if event["name"] == "process_name"}
     assert {"array_2d", "array_1d", "dram"} <= named
-    assert {event["ph"] for event in events} <= {"X", "M", "i"}
+    assert {event["ph"] for event in events} <= {"X", "C", "M", "i"}
     assert all(event["ts"] >= 0 and event["dur"] >= 0 for event in events if event["ph"] == "X")
 
 
