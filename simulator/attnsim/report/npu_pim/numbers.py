@@ -41,6 +41,7 @@ SYSTEMS: Mapping[str, System] = {
         mapping="npu_only",
         set=OVERLAPPED,
     ),
+    "npu_abreast": System(title="NPU alone, a head an array", mapping="heads_abreast"),
     "blocked_released": System(title="one row buffer, released", mapping="blocked", released=True),
     "blocked": System(
         title="one row buffer, a command bus a channel",
