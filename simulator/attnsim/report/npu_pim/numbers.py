@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from attnsim.pipeline import Request, Run, require_mapping_fits, simulate
 from attnsim.report.tables import Row, Tables, rounded
@@ -15,6 +15,8 @@ MODELS: Mapping[str, int] = {"gpt3-7b": 32, "gpt3-30b": 48, "gpt3-175b": 96}
 """Models with their decoder blocks."""
 BATCHES = (64, 128, 256, 512)
 TRACE, SEED = "share-gpt", 0
+DRAWS = 10
+"""Batches that the paper takes the mean of."""
 _DIGITS = 4
 
 
@@ -77,10 +79,20 @@ def collect(_track: Track) -> Tables:
     """Simulate every system on every model and batch, and judge the claims."""
     return {
         "systems": [row for model in MODELS for batch in BATCHES for row in _systems(model, batch)],
+        "draws": [_draw(batch, seed) for batch in BATCHES for seed in range(DRAWS)],
         "interference": [_interference(model, batch) for model in MODELS for batch in BATCHES],
         "contexts": [_attention(model, keys, name) for model in GROUPED for keys in CONTEXTS for name in PLACES],
         "claims": [row for dataset in DATASETS for row in _claims(dataset)],
     }
+
+
+def _draw(batch: int, seed: int) -> Row:
+    """Two row buffers over one as released, on one batch of requests of the 7B model."""
+    slow, fast = (
+        require_mapping_fits(simulate(replace(_request("gpt3-7b", batch, SYSTEMS[name]), seed=seed))).metrics.latency_s
+        for name in ("blocked_released", "concurrent_in_turn")
+    )
+    return {"batch": batch, "seed": seed, "speedup": rounded(slow / fast, _DIGITS)}
 
 
 def _systems(model: str, batch: int) -> Iterator[Row]:
