@@ -47,7 +47,7 @@ class GemvTile:
     period_ps: with the rows of the tile before to close; opening_ps: less, when no row is open. reserve_ps: what the
     controller must have left before a refresh to begin it; where a refresh breaks off one of the `parts` that a tile
     has, the mean of what is done by then. commands: on the command bus; host_commands: that the host
-    hands over. activates, steps, reads: of all banks together.
+    hands over. activates, steps, reads: of all banks together. bus_ps: that ordinary reads of the channel lose to it.
     """
 
     period_ps: int
@@ -59,6 +59,11 @@ class GemvTile:
     activates: int
     steps: int
     reads: int
+    bus_ps: int
+
+
+FILL_COMMANDS = 3
+"""A fill of the global buffer closes a row, opens one and writes it."""
 
 
 def clock_of(memory: Memory, pim: Pim) -> Clock:
@@ -100,7 +105,23 @@ def gemv_tile(memory: Memory, pim: Pim, steps: Sequence[int]) -> GemvTile:
         activates=memory.banks_per_channel,
         steps=sum(steps),
         reads=len(steps),
+        bus_ps=_bus_ps(memory, clock, rows.commands + commands, len(steps)),
     )
+
+
+def _bus_ps(memory: Memory, clock: Clock, commands: int, reads: int) -> int:
+    """What ordinary reads lose to commands of PIM, which go first: a cycle of the command bus each.
+
+    The read of a result takes the data bus too, for a burst and the change to another rank; half a cycle of that, in
+    the mean, lies where no ordinary read could have begun.
+    """
+    switch = _ps(memory.timing.rtrs_s)
+    return (commands - reads) * clock.cycle + reads * (clock.ccd + switch - clock.cycle // 2)
+
+
+def fill_bus_ps(memory: Memory, pim: Pim) -> int:
+    """What ordinary reads lose to a fill of the global buffer."""
+    return FILL_COMMANDS * clock_of(memory, pim).cycle
 
 
 def _computing_ps(pim: Pim, clock: Clock, steps: Sequence[int], turns: int) -> tuple[int, int]:

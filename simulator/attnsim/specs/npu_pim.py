@@ -52,7 +52,7 @@ class Timing(Spec):
 
     rcd: activate to read; rp: precharge to activate; ras: activate to precharge; rtp: read to precharge; faw: four
     activates of a rank; ccd: read to read; cl: read to its data; rfc: length of a refresh; refi: from one refresh of a
-    rank to the next.
+    rank to the next; rtrs: what the data bus stands still between two ranks.
     """
 
     rcd_s: Second = Field(alias="rcd")
@@ -64,6 +64,7 @@ class Timing(Spec):
     cl_s: Second = Field(alias="cl")
     rfc_s: Second = Field(alias="rfc")
     refi_s: Second = Field(alias="refi")
+    rtrs_s: Second = Field(alias="rtrs", default=0.0)
     source: Source | None = None
 
 
@@ -117,6 +118,13 @@ class Memory(Spec):
         return self.ranks * self.groups * self.banks
 
 
+class Estimate(Spec):
+    """What placement takes a tile and a fill of the global buffer for (NeuPIMs, ASPLOS 2024, algorithm 1)."""
+
+    tile_s: Second = Field(alias="tile")
+    fill_s: Second = Field(alias="fill")
+
+
 class Pim(Spec):
     """Multipliers in the banks of each channel, which multiply an open row with what the global buffer holds.
 
@@ -129,8 +137,8 @@ class Pim(Spec):
     it have their turn at the multipliers. buffer: bytes of the global buffer; fill: time to write it. operands: come
     from a row of the DRAM, which has to be opened; from the host, in between; or from the host beside the compute, as
     results then go. command_issue: whether the host hands over one command a cycle to each channel, or one to the whole
-    device. interference: share of a channel's bandwidth that ordinary reads lose while its banks compute. area_share:
-    what PIM adds to the area of the DRAM.
+    device. command_bus: shared with ordinary reads, which lose it to each command of PIM, or its own. estimate: for
+    placement, as long as they take if left out. area_share: what PIM adds to the area of the DRAM.
     """
 
     level: Literal["bank", "group", "channel"] = "bank"
@@ -146,7 +154,8 @@ class Pim(Spec):
     fill_s: Second = Field(alias="fill")
     operands: Literal["row", "host", "beside"] = "row"
     command_issue: Literal["per_channel", "per_device"] = "per_channel"
-    interference: Fraction = 0.0
+    command_bus: Literal["shared", "own"] = "shared"
+    estimate: Estimate | None = None
     area_share: Fraction = 0.0
     source: Source
 

@@ -74,7 +74,7 @@ def test_the_shipped_device_has_the_peaks_of_its_paper() -> None:
             ("arrays.dataflow: 'row_stationary' is not one of",),
         ),
         ("row_buffers: 2", "row_buffers: 3", ("pim.row_buffers:",)),
-        ("interference: 0.4", "interference: 1.4", ("pim.interference:",)),
+        ("row_buffers: 2", "row_buffers: 2\n  command_bus: none", ("pim.command_bus: 'none' is not one of",)),
     ],
 )
 def test_a_device_that_cannot_be_is_refused_with_its_place(old: str, new: str, said: tuple[str, ...]) -> None:

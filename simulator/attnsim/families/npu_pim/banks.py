@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attnsim.components.attention import AttentionShape
-from attnsim.components.pim import GemvTile, fill_ps, gemv_tile
+from attnsim.components.pim import GemvTile, fill_bus_ps, fill_ps, gemv_tile
 from attnsim.families.npu_pim.columns import NONE, Ids
 from attnsim.families.npu_pim.layout import Block, Layout, score_blocks, value_blocks, value_parts
 from attnsim.families.npu_pim.resources import DRAM, ISSUE, LATENCY, STORES, VECTORS, Machine
@@ -51,7 +51,7 @@ class Items:
     """Fills and tiles of all channels, in the order of channels and then of time; one row each.
 
     owner: position of the request. fill: whether it fills the global buffer. opening_ps: less where no row is open yet.
-    host: commands that the host hands over.
+    host: commands that the host hands over. bus_ps: that ordinary reads of the channel lose.
     """
 
     channel: Int64
@@ -60,6 +60,7 @@ class Items:
     work_ps: Int64
     opening_ps: Int64
     host: Int64
+    bus_ps: Int64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class _Tiles:
         self.memory, self.pim = machine.device.memory, banks.pim
         self.known: dict[tuple[int, ...], GemvTile] = {}
         self.fill_ps = fill_ps(self.memory, self.pim, row_buffers=self.pim.row_buffers)
+        self.fill_bus_ps = fill_bus_ps(self.memory, self.pim)
 
     def of(self, steps: tuple[int, ...]) -> GemvTile:
         if steps not in self.known:
@@ -121,13 +123,13 @@ def _items(
     tiles: _Tiles,
     blocks_of: Callable[[Layout, AttentionShape, int], list[Block]],
 ) -> Items:
-    rows: list[tuple[int, int, int, int, int, int, int]] = []
+    rows: list[tuple[int, ...]] = []
     for number, request in enumerate(requests):
         for block in blocks_of(banks.layout, banks.shape, request.keys):
             tile = tiles.of(block.steps)
-            rows.append((block.fills, request.channel, number, 1, tiles.fill_ps, 0, 1))
-            work, host = tile.period_ps // tile.parts, tile.host_commands // tile.parts
-            rows.append((block.tiles * tile.parts, request.channel, number, 0, work, tile.opening_ps, host))
+            rows.append((block.fills, request.channel, number, 1, tiles.fill_ps, 0, 1, tiles.fill_bus_ps))
+            work, host, bus = (n // tile.parts for n in (tile.period_ps, tile.host_commands, tile.bus_ps))
+            rows.append((block.tiles * tile.parts, request.channel, number, 0, work, tile.opening_ps, host, bus))
     table = np.array(rows, np.int64)
     spread = np.repeat(table[:, 1:], table[:, 0], axis=0)
     return Items(
@@ -137,6 +139,7 @@ def _items(
         work_ps=spread[:, 3],
         opening_ps=spread[:, 4],
         host=spread[:, 5],
+        bus_ps=spread[:, 6],
     )
 
 
@@ -171,16 +174,25 @@ def _add_items(
     columns.order(ids[1:], np.where(np.diff(items.channel) == 0, ids[:-1], NONE))
     if before is not None:
         columns.order(ids[starts], before.ends)
-    if banks.interferes:
-        bus_ps = (items.work_ps * banks.pim.interference / machine.device.memory.channels).astype(np.int64)
-        previous = np.where(np.diff(items.channel, prepend=-1) == 0, ids - 1, NONE)
-        columns.add(machine.resource(DRAM), bus_ps, [previous], label="commands of PIM", kind="bus")
+    if banks.interferes and banks.pim.command_bus == "shared":
+        _take_bus(machine, items, ids)
     last = np.full(requests, NONE, np.int64)
     last[items.owner] = ids
     read_ps = round((machine.device.memory.timing.cl_s + machine.device.memory.timing.ccd_s) * PS_PER_S)
     latency = machine.resource(LATENCY)
     read = columns.add(latency, np.full(requests, read_ps), [last], label=label, kind="latency")
     return Stage(read=read, ends=ids[np.append(starts[1:], len(ids)) - 1], handed=int(handed.max()))
+
+
+def _take_bus(machine: Machine, items: Items, ids: Ids) -> None:
+    """What commands of PIM take of the bus of the channel that has the most of them.
+
+    Ordinary data is dealt out over all channels, and is there when the slowest channel has sent its part.
+    """
+    taken = np.bincount(items.channel, weights=items.bus_ps)
+    (busiest,) = np.nonzero(items.channel == int(np.argmax(taken)))
+    before = np.concatenate([[NONE], ids[busiest[:-1]]])
+    machine.columns.add(machine.resource(DRAM), items.bus_ps[busiest], [before], label="commands of PIM", kind="bus")
 
 
 def _first_tiles(items: Items, starts: Ids) -> Ids:

@@ -18,6 +18,7 @@ from attnsim.families.npu_pim.layout import Layout, score_blocks, value_blocks
 from attnsim.requests import DecodeRequest
 from attnsim.specs.npu_pim import NpuPim, Pim
 from attnsim.specs.npu_schedule import Attention
+from attnsim.taskgraph import PS_PER_S
 
 
 def place(
@@ -58,11 +59,10 @@ def _least_loaded(
 
 
 def estimate_ps(keys: int, shape: AttentionShape, layout: Layout, device: NpuPim, pim: Pim) -> float:
-    """Estimated picoseconds of a request on its channel (algorithm 1): fills and tiles of one length each. In a dense
-    layout by the tiles that it has.
+    """Estimated picoseconds of a request on its channel (algorithm 1): fills and tiles of one length each, those of the
+    hardware file if it gives them. In a dense layout by the tiles that it has.
     """
-    tile = gemv_tile(device.memory, pim, (layout.row // layout.multipliers,)).period_ps
-    fill = fill_ps(device.memory, pim, row_buffers=pim.row_buffers)
+    tile, fill = _estimates_ps(layout, device, pim)
     if layout.shared:
         blocks = [*score_blocks(layout, shape, keys), *value_blocks(layout, shape, keys)]
         return float(sum(block.fills * fill + block.tiles * tile for block in blocks))
@@ -70,6 +70,13 @@ def estimate_ps(keys: int, shape: AttentionShape, layout: Layout, device: NpuPim
     score = rows * (fill + math.ceil(keys / layout.banks) * tile)
     value = shape.kv_heads * math.ceil(keys / layout.row) * (fill + math.ceil(shape.v_dim / layout.banks) * tile)
     return shape.group * (score + value)
+
+
+def _estimates_ps(layout: Layout, device: NpuPim, pim: Pim) -> tuple[float, float]:
+    if pim.estimate is not None:
+        return pim.estimate.tile_s * PS_PER_S, pim.estimate.fill_s * PS_PER_S
+    tile = gemv_tile(device.memory, pim, (layout.row // layout.multipliers,)).period_ps
+    return tile, fill_ps(device.memory, pim, row_buffers=pim.row_buffers)
 
 
 def halves(placed: Sequence[Placed]) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:

@@ -60,7 +60,9 @@ SYSTEMS: Mapping[str, System] = {
     "subbatch": System(title="two row buffers, two sub-batches", mapping="concurrent_subbatch", released=True),
 }
 HARMLESS = System(
-    title="two sub-batches, reads lose nothing", mapping="concurrent_subbatch", set={"hardware.pim.interference": "0"}
+    title="two sub-batches, a command bus for PIM",
+    mapping="concurrent_subbatch",
+    set={"hardware.pim.command_bus": "own"},
 )
 GROUPED: Mapping[str, str] = {"gpt3-7b": "1", "llama3_8b": "4", "llama3_70b": "8"}
 """Models with the query heads that share keys and values."""
