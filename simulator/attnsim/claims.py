@@ -22,7 +22,7 @@ from attnsim.specs.claims import Claim, Claims, Kind, RunRequest, Tolerance
 from attnsim.specs.library import shown_path, suggest
 from attnsim.specs.spec import problem_at
 
-NUMBERS = ("seq_len", "batch", "tensor_parallel")
+NUMBERS = ("seq_len", "batch", "tensor_parallel", "pipeline_parallel")
 EXTENTS = "extents."
 """What the name of a rank follows in a column or a key that sets its size."""
 _MAPPINGS = ("set", "extents")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,24 @@ class Accounting:
     static_w: float = 0.0
     power_limit_w: float = math.inf
 
+    def times(self, layers: int) -> Accounting:
+        """What so many layers amount to; area and power stay."""
+        if layers == 1:
+            return self
+
+        def scaled(counts: Mapping[str, float]) -> dict[str, float]:
+            return {name: layers * count for name, count in counts.items()}
+
+        return replace(
+            self,
+            useful_s=scaled(self.useful_s),
+            bytes=scaled(self.bytes),
+            energy_j=scaled(self.energy_j),
+            bounds_s=scaled(self.bounds_s),
+            useful_by_einsum_s={name: scaled(parts) for name, parts in self.useful_by_einsum_s.items()},
+            useful_flops=None if self.useful_flops is None else layers * self.useful_flops,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
@@ -68,7 +86,8 @@ class Metrics:
 
     bottleneck: the share of the latency that each resource is responsible for. utilization_by_einsum: what each Einsum
     contributes to the utilization of a resource, by resource and Einsum. power_limited: the counts would draw more than
-    the board may; energy is what it may draw in that time.
+    the board may; energy is what it may draw in that time. tokens_per_s: of all stages of a pipeline, each of which has
+    a batch of its own; None if the run is not of all layers.
     """
 
     latency_s: float
@@ -82,16 +101,17 @@ class Metrics:
     utilization_by_einsum: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     useful_flops_per_s: float | None = None
     power_limited: bool = False
+    tokens_per_s: float | None = None
 
     @property
-    def average_power_w(self) -> float:
-        """Energy of all components over the latency."""
-        return self.total_energy_j / self.latency_s
+    def average_power_w(self) -> float | None:
+        """Energy of all components over the latency; None when nothing is known of it."""
+        return self.total_energy_j / self.latency_s if self.total_energy_j is not None else None
 
     @property
-    def total_energy_j(self) -> float:
-        """Energy of all components together."""
-        return sum(self.energy_j.values())
+    def total_energy_j(self) -> float | None:
+        """Energy of all components together; None when the hardware gives that of none."""
+        return sum(self.energy_j.values()) if self.energy_j else None
 
     @property
     def total_area_m2(self) -> float | None:

@@ -23,7 +23,7 @@ from attnsim.specs.library import find, is_path
 from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.mapping import load_mapping
-from attnsim.specs.model import Model, devices_of, load_model, one_of
+from attnsim.specs.model import Model, devices_of, load_model, one_of, stages_of
 from attnsim.specs.model import Step as LayerStep
 from attnsim.specs.overrides import Override, parse_override
 from attnsim.specs.targets import for_target
@@ -58,7 +58,7 @@ class Request:
 
     trace: a batch of decode requests of different lengths, by name (`share-gpt`, `alpaca`: drawn with `seed`) or as the
     path of a CSV file; it stands in place of seq_len and phase. tensor_parallel: devices that share a layer, of which
-    one is simulated; None: as the model says.
+    one is simulated; pipeline_parallel: stages that share all layers; None: as the model says.
     """
 
     model: str | None = None
@@ -72,6 +72,7 @@ class Request:
     trace: str | None = None
     seed: int = 0
     tensor_parallel: int | None = None
+    pipeline_parallel: int | None = None
     extents: Mapping[str, int] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     fill_drain: str | None = None
@@ -117,7 +118,8 @@ def simulate_plan(plan: Plan) -> Run | Infeasible:
     bound = family.bind(plan.workload, plan.hardware, plan.mappings, plan.assumptions)
     if isinstance(bound, Infeasible):
         return bound
-    timeline = run_phases(family.lower(bound), engine=plan.request.engine)
+    workload = plan.workload
+    timeline = run_phases(family.lower(bound), layers=workload.layers, engine=plan.request.engine)
     phases = [
         PhaseTime(
             step=span.step,
@@ -128,9 +130,12 @@ def simulate_plan(plan: Plan) -> Run | Infeasible:
         )
         for span in timeline.spans
     ]
+    latency_s = timeline.makespan_ps / _PS_PER_S
+    accounting = family.account(bound, plan.assumptions).times(workload.layers)
+    tokens_per_s = workload.tokens * workload.stages / latency_s if workload.tokens is not None else None
     return Run(
         plan=plan,
-        metrics=measure(timeline.makespan_ps / _PS_PER_S, phases, family.account(bound, plan.assumptions)),
+        metrics=replace(measure(latency_s, phases, accounting), tokens_per_s=tokens_per_s),
         trust=family.trust(plan.hardware, plan.mappings, plan.assumptions),
     )
 
@@ -151,6 +156,9 @@ def make_plan(request: Request) -> Plan:
     if request.phase not in (None, *PHASES):
         what = f"unknown phase {request.phase!r}"
         raise AttnSimError(Problem(path="phase", what=what, remedy=f"use {' or '.join(PHASES)}"))
+    if request.pipeline_parallel is not None and request.scope != "model":
+        what = "only a whole model is divided into stages"
+        raise AttnSimError(Problem(path="--pipeline-parallel", what=what, remedy="give --scope model, or leave it out"))
     overrides = [parse_override(text) for text in request.overrides]
     mapping = _main_mapping(request, overrides)
     model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
@@ -162,9 +170,9 @@ def make_plan(request: Request) -> Plan:
             Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}")
         )
     hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
-    workload = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
+    asked = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
+    workload = _of_family(asked, family_of(hardware))
     _require_known(request.extents, workload, model)
-    _require_one_length(workload, hardware)
     mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
     switches = mapping if isinstance(mapping, LoopNest) else None
     default_files = switches.register_file_energy if switches else "full"
@@ -221,7 +229,15 @@ def _workload(request: Request, whole: Model | None, cascade: Cascade) -> Worklo
         step = cascade_step(subject, cascade, ranks)
         return Workload(label=label, steps=(step,), requests=sequences.requests)
     steps = tuple(_layer_step(step, model, cascade, ranks, devices) for step in model.layer)
-    return Workload(label=label, steps=steps, requests=sequences.requests)
+    layer = Workload(label=label, steps=steps, requests=sequences.requests)
+    return _all_layers(layer, model, request, ranks["B"] * ranks["P"]) if request.scope == "model" else layer
+
+
+def _all_layers(layer: Workload, model: Model, request: Request, tokens: int) -> Workload:
+    """All layers of a model, in stages of a pipeline."""
+    layers, stages = stages_of(model, request.pipeline_parallel)
+    told = f", {layers} layers" + (f" in {stages} stages" if stages > 1 else "")
+    return replace(layer, label=layer.label + told, layers=layers, stages=stages, tokens=tokens)
 
 
 def _layer_step(step: LayerStep, model: Model, attention: Cascade, ranks: Mapping[str, int], devices: int) -> Step:
@@ -252,13 +268,11 @@ def _sequences(request: Request, seq_len: int | None, batch: int) -> Sequences:
     return decode_batch(trace, requests)
 
 
-def _require_one_length(workload: Workload, hardware: Hardware) -> None:
-    """Raise AttnSimError if requests differ in their keys and the hardware's family does not look at them."""
-    lengths = {request.keys for request in workload.requests}
-    if len(lengths) > 1 and not family_of(hardware).takes_requests:
-        what = f"{hardware.family} simulates sequences of one length, and the trace has {len(lengths)} lengths"
-        remedy = "leave --trace out and give --seq-len, or take hardware of another family"
-        raise AttnSimError(Problem(path=hardware.name, what=what, remedy=remedy))
+def _of_family(workload: Workload, family: Family) -> Workload:
+    """The workload as a family takes it: one that does not look at the keys of each request takes their mean."""
+    if family.takes_requests or len({request.keys for request in workload.requests}) < 2:
+        return workload
+    return replace(workload, label=f"{workload.label}, as if each had the mean", averaged=True)
 
 
 def _require_known(extents: Mapping[str, int], workload: Workload, model: Model | None) -> None:
@@ -274,8 +288,9 @@ def _require_known(extents: Mapping[str, int], workload: Workload, model: Model 
 
 
 def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
-    if request.scope == "layer":
-        raise AttnSimError(Problem(path="scope", what="a layer needs a model", remedy="give --model, for example bert"))
+    if request.scope != "attention":
+        what = f"a {request.scope} needs a model, which says its steps"
+        raise AttnSimError(Problem(path="scope", what=what, remedy="give --model, for example bert"))
     if request.tensor_parallel not in (None, 1):
         what = "only the layer of a model is divided over devices"
         raise AttnSimError(Problem(path="--tensor-parallel", what=what, remedy="give --model, or leave it out"))

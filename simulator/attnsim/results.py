@@ -31,6 +31,7 @@ def run_json(run: Run) -> JsonObject:
         "average_power_w": metrics.average_power_w,
         "power_limited": metrics.power_limited,
         "useful_flops_per_s": metrics.useful_flops_per_s,
+        "tokens_per_s": metrics.tokens_per_s,
         "bytes": dict(metrics.bytes),
         "area_m2": metrics.total_area_m2,
         "area_by_component_m2": dict(metrics.area_m2),

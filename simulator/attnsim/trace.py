@@ -1,7 +1,7 @@
 """What an engine returns: when and where each task ran, from which every metric and the timeline are computed.
 
-`chrome_trace` writes the Trace Event Format (JSON object form, complete events "X" and metadata events "M"), which
-ui.perfetto.dev and chrome://tracing open.
+`chrome_trace` writes the Trace Event Format (JSON object form; complete events "X", counters "C" and metadata events
+"M"), which ui.perfetto.dev and chrome://tracing open.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from attnsim.taskgraph import Int32, Int64, TaskGraph
 
 TraceEvent: TypeAlias = dict[str, object]
+Floats: TypeAlias = npt.NDArray[np.float64]
 PS_PER_US = 1_000_000
+WINDOWS = 50
+"""Equal parts of a timeline in which utilization is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,6 +68,44 @@ def _busy_ps(graph: TaskGraph, start_ps: Int64, end_ps: Int64, instance: Int32, 
     return busy
 
 
+def busy_over_time(graph: TaskGraph, trace: Trace, group: int, edges_ps: Int64) -> Floats:
+    """Share of the instances of a resource that are busy, between each two of the edges, which ascend."""
+    tasks = np.flatnonzero((graph.resource == group) & (trace.end_ps > trace.start_ps))
+    order = tasks[np.lexsort((trace.start_ps[tasks], trace.instance[tasks]))]
+    begins, ends = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for part in np.split(order, np.flatnonzero(np.diff(trace.instance[order])) + 1):
+        start_ps, reached = trace.start_ps[part], np.maximum.accumulate(trace.end_ps[part])
+        first = np.flatnonzero(np.concatenate([[True], start_ps[1:] > reached[:-1]])[: len(part)])
+        begins.append(start_ps[first])
+        ends.append(reached[np.concatenate([first[1:] - 1, [len(part) - 1]])] if len(part) else reached)
+    passed = _passed(np.concatenate(begins), edges_ps) - _passed(np.concatenate(ends), edges_ps)
+    shares = np.diff(passed) / (np.diff(edges_ps) * graph.resources[group].instances)
+    return np.asarray(np.clip(shares, 0.0, 1.0), np.float64)
+
+
+def _passed(moments_ps: Int64, edges_ps: Int64) -> Floats:
+    """For each edge, the sum of how long ago those of the moments were that lie before it."""
+    ordered = np.sort(moments_ps)
+    before = np.searchsorted(ordered, edges_ps)
+    sums = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
+    return np.asarray(before * edges_ps.astype(np.float64) - sums[before], np.float64)
+
+
+def _counter_events(graph: TaskGraph, trace: Trace, group: int) -> list[TraceEvent]:
+    """Utilization in equal windows, told where it changes, and zero at the end."""
+    windows = min(WINDOWS, trace.makespan_ps)
+    if not windows:
+        return []
+    edges_ps = np.linspace(0, trace.makespan_ps, windows + 1).astype(np.int64)
+    shares = [round(share, 4) for share in busy_over_time(graph, trace, group, edges_ps).tolist()]
+    told = zip(edges_ps.tolist(), [*shares, 0.0], [None, *shares], strict=True)
+    return [
+        {"name": "utilization", "ph": "C", "ts": at / PS_PER_US, "pid": group, "tid": 0, "args": {"busy": share}}
+        for at, share, last in told
+        if share != last
+    ]
+
+
 def union_ps(start_ps: Int64, end_ps: Int64) -> int:
     """Length of the union of intervals that are sorted by start."""
     if not len(start_ps):
@@ -78,12 +120,14 @@ def chrome_trace(graph: TaskGraph, trace: Trace) -> dict[str, object]:
     """The trace as a Chrome/Perfetto document: a process for each resource, a track for each lane of an instance.
 
     Tasks that overlap on an instance get lanes of their own. Times are in microseconds, as the format asks; tasks of no
-    length are left out unless they have no resource, where they appear as instant events on a track of markers.
+    length are left out unless they have no resource, where they appear as instant events on a track of markers. Each
+    resource has a counter with its utilization over time, as the share of its instances that are busy.
     """
     events: list[TraceEvent] = []
     for group, resource in enumerate(graph.resources):
         events.append(_name_event("process_name", group, 0, resource.name))
         events += _group_events(graph, trace, group)
+        events += _counter_events(graph, trace, group)
     events += _marker_events(graph, trace, len(graph.resources))
     return {"displayTimeUnit": "ns", "traceEvents": events}
 

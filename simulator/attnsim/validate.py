@@ -152,6 +152,7 @@ def request_of(run: RunRequest) -> Request:
         trace=run.requests.trace if run.requests else None,
         seed=run.requests.seed if run.requests else 0,
         tensor_parallel=run.tensor_parallel,
+        pipeline_parallel=run.pipeline_parallel,
         extents=dict(sorted(run.extents.items())),
         overrides=tuple(f"{path}={value}" for path, value in run.set.items()),
         fill_drain=run.fill_drain,

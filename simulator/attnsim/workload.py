@@ -15,7 +15,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.requests import DecodeRequest, mean_keys
 from attnsim.specs.model import Model
 
-SCOPES = ("attention", "layer")
+SCOPES = ("attention", "layer", "model")
 PHASES = ("prefill", "decode")
 
 
@@ -40,11 +40,19 @@ class Workload:
     requests: the sequences of a batch that decode, each with keys of its own; empty if all have the extents of the
     steps. With requests the extents are B = their number, P = 1, M = the mean of their keys rounded up, PAST = M - 1:
     right for steps that do not look at keys, and for attention only where all keys are equal.
+
+    layers: how many times the steps follow each other. stages: of a pipeline of devices, each with an equal part of the
+    layers and a batch of its own. tokens: that the whole gives or takes in; None if it is not of all layers.
+    averaged: requests differ, and the hardware's family simulates them as if each had the mean of their keys.
     """
 
     label: str
     steps: tuple[Step, ...]
     requests: tuple[DecodeRequest, ...] = ()
+    layers: int = 1
+    stages: int = 1
+    tokens: int | None = None
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

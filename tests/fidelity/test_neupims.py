@@ -20,7 +20,7 @@ def test_every_claim_holds_but_the_one_that_is_known_to_miss(judged: Validation)
     assert {result.claim.name for result in judged.results if not result.holds} == MISSES
 
 
-def block_s(mapping: str, batch: int, **changed: str) -> float:
+def block_s(mapping: str, batch: int, seed: int = 0, **changed: str) -> float:
     overrides = tuple(f"mapping.attention.{key}={value}" for key, value in changed.items())
     request = Request(
         model="gpt3-7b",
@@ -29,6 +29,7 @@ def block_s(mapping: str, batch: int, **changed: str) -> float:
         scope="layer",
         batch=batch,
         trace="share-gpt",
+        seed=seed,
         overrides=overrides,
     )
     found = simulate(request)
@@ -48,9 +49,10 @@ def test_least_load_beats_channels_in_turn(batch: int) -> None:
 
 def test_a_second_row_buffer_is_worth_much_as_released_and_little_with_a_command_bus_each() -> None:
     released = [
-        block_s("blocked", batch) / block_s("concurrent", batch, placement="round_robin")
+        block_s("blocked", batch, seed) / block_s("concurrent", batch, seed, placement="round_robin")
         for batch in (64, 128, 256, 512)
+        for seed in range(5)
     ]
-    assert 1.6 < sum(released) / len(released) < 2.0
+    assert 1.6 < sum(released) / len(released) < 1.8  # the paper has 1.70, its released simulator 1.64 to 1.71
     fair = block_s("blocked", 256, pim_command_issue="per_channel", placement="min_load") / block_s("concurrent", 256)
     assert 1.0 < fair < 1.15

@@ -22,10 +22,10 @@ UNCLEAR = {
         Request(cascade="gemm"),
         "nothing says what to simulate: no --hardware; give --mapping, or --hardware",
     ),
-    "unknown scope": (replace(BERT, scope="block"), "scope: unknown scope 'block'; use attention or layer"),
+    "unknown scope": (replace(BERT, scope="block"), "scope: unknown scope 'block'; use attention or layer or model"),
     "layer without model": (
         Request(cascade="gemm", hardware="flat", scope="layer"),
-        "scope: a layer needs a model; give --model, for example bert",
+        "scope: a layer needs a model, which says its steps; give --model, for example bert",
     ),
     "unknown name": (replace(BERT, mapping="bindin"), "did you mean binding"),
     "missing extents": (

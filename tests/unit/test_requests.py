@@ -47,11 +47,13 @@ def test_a_cascade_without_a_model_takes_a_trace(equal: str) -> None:
 
 
 @pytest.mark.parametrize("hardware", ["h100_sxm", "fusemax"])
-def test_a_family_that_cannot_tell_requests_apart_refuses_different_ones(hardware: str, different: str) -> None:
-    for trace in (different, "alpaca"):
-        with pytest.raises(AttnSimError, match="simulates sequences of one length") as caught:
-            make_plan(Request(model="llama3_8b", hardware=hardware, trace=trace, batch=3))
-        assert "leave --trace out and give --seq-len" in caught.value.problems[0].remedy
+def test_a_family_that_cannot_tell_requests_apart_takes_their_mean_and_says_so(hardware: str, different: str) -> None:
+    asked = Request(model="llama3_8b", hardware=hardware, batch=3)
+    traced = simulate(replace(asked, trace=different))
+    assert isinstance(traced, Run)
+    assert traced.plan.workload.averaged
+    assert traced.plan.workload.label.endswith(", as if each had the mean")
+    assert traced.metrics == simulate(replace(asked, seq_len=7, phase="decode")).metrics  # 5, 6 and 8, rounded up
 
 
 def test_a_family_that_looks_at_requests_gets_them(different: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ def compare(
     trace: inputs.TraceOption = None,
     seed: inputs.SeedOption = 0,
     tensor_parallel: inputs.TensorParallelOption = None,
+    pipeline_parallel: inputs.PipelineParallelOption = None,
     scope: inputs.ScopeOption = "attention",
     phase: inputs.PhaseOption = None,
     extent: inputs.ExtentOption = None,
@@ -47,6 +48,7 @@ def compare(
             trace=trace,
             seed=seed,
             tensor_parallel=tensor_parallel,
+            pipeline_parallel=pipeline_parallel,
             extents=parse_extents(extent),
             overrides=tuple(set_ or ()),
             fill_drain=fill_drain,
@@ -56,7 +58,7 @@ def compare(
         for one_model in _names(model, "--model")
         for length in (parse_lengths(seq_len) if seq_len is not None else (None,))
         for one_hardware in _names(hardware, "--hardware")
-        for one_mapping in _names(mapping, "--mapping")
+        for one_mapping in _mappings_on(one_hardware, _names(hardware, "--hardware"), _names(mapping, "--mapping"))
     ]
     results = [(request, simulate(request)) for request in track(requests, "simulating")]
     if json:
@@ -66,6 +68,19 @@ def compare(
 
         return Answer(text=published_table(results, published))
     return Answer(text=compare_table(results))
+
+
+def _mappings_on(
+    hardware: str | None, all_hardware: tuple[str | None, ...], mappings: tuple[str | None, ...]
+) -> tuple[str | None, ...]:
+    """The mappings to simulate on one of several devices: those of its family, else what it takes without any."""
+    from attnsim.specs.hardware import load_hardware
+    from attnsim.specs.mapping import load_mapping
+
+    if hardware is None or len(all_hardware) == 1:
+        return mappings
+    family = load_hardware(hardware).family
+    return tuple(name for name in mappings if name is None or load_mapping(name).family == family) or (None,)
 
 
 def _names(text: str | None, option: str) -> tuple[str | None, ...]:

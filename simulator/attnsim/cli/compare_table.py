@@ -17,6 +17,7 @@ Key = tuple[str | None, int | None]
 COLUMNS = ("model", "tokens", "hardware", "mapping", "latency", "speedup", "DRAM", "energy", "of first", "limited by")
 LEFT = ("model", "hardware", "mapping", "limited by")
 TRUST = "expected error"
+THROUGHPUT = "tokens/s"
 
 
 def compare_table(results: Results) -> str:
@@ -24,13 +25,31 @@ def compare_table(results: Results) -> str:
     arrays = _arrays(results)
     headings = (*COLUMNS[:6], *(f"{name.removeprefix('array_')} used" for name in arrays), *COLUMNS[6:])
     trusted = any(isinstance(result, Run) and result.trust for _, result in results)
+    whole = any(isinstance(result, Run) and result.metrics.tokens_per_s is not None for _, result in results)
     first = _first(results)
     rows = [_row(request, result, first.get(_key(request)), arrays) for request, result in results]
     if trusted:
         headings = (*headings, TRUST)
         rows = [[*row, expected_error(result)] for row, (_, result) in zip(rows, results, strict=True)]
-    misfits = [str(result) for _, result in results if isinstance(result, Infeasible)]
-    return render(table(headings, rows, left=LEFT), *dict.fromkeys(misfits))
+    if whole:
+        headings = (*headings, THROUGHPUT)
+        rows = [[*row, _throughput(result)] for row, (_, result) in zip(rows, results, strict=True)]
+    told = [note for _, result in results if (note := _note(result))]
+    return render(table(headings, rows, left=LEFT), *dict.fromkeys(told))
+
+
+def _throughput(result: Run | Infeasible) -> str:
+    if isinstance(result, Infeasible) or result.metrics.tokens_per_s is None:
+        return ""
+    return f"{result.metrics.tokens_per_s:,.0f}"
+
+
+def _note(result: Run | Infeasible) -> str:
+    """What a row cannot say: why a mapping does not fit, or that requests were simulated with their mean length."""
+    if isinstance(result, Infeasible):
+        return str(result)
+    name = result.plan.hardware.name
+    return f"{name}: all requests as if they had the mean of their lengths" if result.plan.workload.averaged else ""
 
 
 def compare_json(results: Results) -> list[JsonObject]:
@@ -45,8 +64,12 @@ def _relative(result: Run | Infeasible, first: Run | None) -> JsonObject:
     ours, theirs = result.metrics, first.metrics
     return {
         "speedup": theirs.latency_s / ours.latency_s,
-        "energy_ratio": ours.total_energy_j / theirs.total_energy_j,
+        "energy_ratio": _energy_ratio(ours.total_energy_j, theirs.total_energy_j),
     }
+
+
+def _energy_ratio(ours: float | None, theirs: float | None) -> float | None:
+    return ours / theirs if ours is not None and theirs else None
 
 
 def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: Sequence[str]) -> list[str]:
@@ -65,8 +88,8 @@ def _row(request: Request, result: Run | Infeasible, first: Run | None, arrays: 
         f"{relative['speedup']:.2f}x" if relative else "",
         *(percent(metrics.utilization[name]) if name in metrics.utilization else "" for name in arrays),
         in_binary_units(metrics.bytes["dram"]) if "dram" in metrics.bytes else "",
-        in_units(metrics.total_energy_j, "J"),
-        f"{relative['energy_ratio']:.3f}" if relative else "",
+        in_units(metrics.total_energy_j, "J") if metrics.total_energy_j is not None else "not known",
+        f"{ratio:.3f}" if (ratio := relative.get("energy_ratio")) is not None else "",
         f"{metrics.limiter} {percent(metrics.bottleneck[metrics.limiter])}",
     ]
 

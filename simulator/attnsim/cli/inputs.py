@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-Scope = Literal["attention", "layer"]
+Scope = Literal["attention", "layer", "model"]
 FillDrain = Literal["ideal", "modeled"]
 RegisterFileEnergy = Literal["artifact", "full"]
 Phase = Literal["prefill", "decode"]
@@ -73,8 +73,21 @@ TensorParallelOption = Annotated[
         rich_help_panel=_WHAT,
     ),
 ]
+PipelineParallelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--pipeline-parallel",
+        min=1,
+        max=2**20,
+        help="with --scope model: stages that share its layers; the model's own if left out",
+        rich_help_panel=_WHAT,
+    ),
+]
 ScopeOption = Annotated[
-    Scope, typer.Option("--scope", help="attention alone, or the layer with its linear parts", rich_help_panel=_WHAT)
+    Scope,
+    typer.Option(
+        "--scope", help="attention alone, the layer with its linear parts, or all layers", rich_help_panel=_WHAT
+    ),
 ]
 PhaseOption = Annotated[
     Phase | None,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SQUARE_MM_PER_M2 = 1e6
+UNKNOWN = "not known: the hardware gives none"
 
 
 def run_table(run: Run) -> str:
@@ -53,17 +54,26 @@ def _rows(metrics: Metrics) -> list[tuple[str, str]]:
     bounds = ", ".join(f"{name} {seconds(least)}" for name, least in metrics.bounds_s.items())
     return [
         ("latency", seconds(metrics.latency_s) + _above_bound(metrics)),
+        *([("throughput", f"{metrics.tokens_per_s:,.0f} tokens/s")] if metrics.tokens_per_s is not None else []),
         ("limited by", share_list(metrics.bottleneck)),
         ("utilization", share_list(metrics.utilization)),
         ("lower bounds", bounds),
         ("moved", ", ".join(f"{name} {in_binary_units(amount)}" for name, amount in metrics.bytes.items())),
-        ("energy", f"{in_units(metrics.total_energy_j, 'J')} ({shares(metrics.energy_j)})"),
-        (
-            "power",
-            in_units(metrics.average_power_w, "W") + (", at the limit of the board" if metrics.power_limited else ""),
-        ),
+        ("energy", _energy(metrics)),
+        ("power", _power(metrics)),
         ("area", area(metrics)),
     ]
+
+
+def _energy(metrics: Metrics) -> str:
+    total = metrics.total_energy_j
+    return f"{in_units(total, 'J')} ({shares(metrics.energy_j)})" if total is not None else UNKNOWN
+
+
+def _power(metrics: Metrics) -> str:
+    power = metrics.average_power_w
+    limited = ", at the limit of the board" if metrics.power_limited else ""
+    return in_units(power, "W") + limited if power is not None else UNKNOWN
 
 
 def _above_bound(metrics: Metrics) -> str:

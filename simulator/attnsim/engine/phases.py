@@ -45,7 +45,7 @@ class ProgramPhase:
     """A phase: `programs` that run at once; where they use the same resource they take turns.
 
     beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside
-    it; 0 when phases beside each other do not wait for one another.
+    it; 0 when phases beside each other do not wait for one another. once: it is not part of each layer.
     """
 
     step: str
@@ -53,11 +53,14 @@ class ProgramPhase:
     programs: tuple[TimedProgram, ...]
     beside: bool = False
     rounds: int = 0
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseSpan:
-    """Simulated time of a group of phases that overlap: `busy_ps` by resource name. exact: nothing was extrapolated."""
+    """Simulated time of a group of phases that overlap, in all layers: `busy_ps` by resource name. exact: nothing was
+    extrapolated.
+    """
 
     step: str
     name: str
@@ -74,22 +77,30 @@ class Timeline:
     spans: tuple[PhaseSpan, ...]
 
 
-def run_phases(phases: Sequence[ProgramPhase], *, engine: str = "fast") -> Timeline:
-    """Simulate phases in order on `engine` (`fast` or `reference`)."""
+def run_phases(phases: Sequence[ProgramPhase], *, layers: int = 1, engine: str = "fast") -> Timeline:
+    """Simulate phases in order on `engine` (`fast` or `reference`), all but those that come once for each layer."""
     groups: list[list[ProgramPhase]] = []
     for phase in phases:
         if phase.beside and groups:
             groups[-1].append(phase)
         else:
             groups.append([phase])
-    spans = tuple(span for group in groups for span in _spans(group, engine))
+    repeated = tuple(span for group in groups if not group[0].once for span in _spans(group, engine))
+    single = tuple(span for group in groups if group[0].once for span in _spans(group, engine))
+    spans = (*(_in_all(span, layers) for span in repeated), *single)
     unit_ps = _unit_ps(sum(span.makespan_ps for span in spans))
     graph = GraphBuilder()
     line = graph.resource("phases")
     last: list[int] = []
-    for span in spans:
+    for span in (*repeated * layers, *single):
         last = [graph.task(line, -(-span.makespan_ps // unit_ps), last, origin=(span.name, 0, "phase"))]
     return Timeline(makespan_ps=unit_ps * run(graph.build(), engine=engine).makespan_ps, spans=spans)
+
+
+def _in_all(span: PhaseSpan, layers: int) -> PhaseSpan:
+    """A span of one layer in all of them."""
+    busy = {name: layers * picoseconds for name, picoseconds in span.busy_ps.items()}
+    return replace(span, makespan_ps=layers * span.makespan_ps, busy_ps=busy)
 
 
 def _unit_ps(total_ps: int) -> int:

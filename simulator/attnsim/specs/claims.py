@@ -41,12 +41,13 @@ class RunRequest(Spec):
     cascade: Text | None = None
     hardware: Text | None = None
     mapping: Text | None = None
-    scope: Literal["attention", "layer"] | None = None
+    scope: Literal["attention", "layer", "model"] | None = None
     seq_len: PositiveInt | None = None
     batch: PositiveInt | None = None
     phase: Literal["prefill", "decode"] | None = None
     requests: Requests | None = None
     tensor_parallel: PositiveInt | None = None
+    pipeline_parallel: PositiveInt | None = None
     fill_drain: Literal["ideal", "modeled"] | None = None
     register_file_energy: Literal["artifact", "full"] | None = None
     extents: dict[str, PositiveInt] = Field(default_factory=dict)

@@ -42,7 +42,8 @@ class Model(FileSpec):
     """A transformer layer: `ranks` by letter, defaults for batch and sequence length, and the steps of one layer.
 
     B is the batch, P and M the query and key lengths; both are the sequence length unless the user says otherwise.
-    `ranks` are those of the whole layer; with `tensor_parallel` a run is of one device of the group.
+    `ranks` are those of the whole layer; with `tensor_parallel` a run is of one device of the group. layers: equal ones
+    that follow each other; pipeline_parallel: stages that they are divided into, unless a run says otherwise.
     """
 
     name: Text
@@ -53,6 +54,8 @@ class Model(FileSpec):
     seq_len: PositiveInt = 4096
     ranks: dict[str, PositiveInt]
     tensor_parallel: TensorParallel | None = None
+    layers: PositiveInt | None = None
+    pipeline_parallel: PositiveInt = 1
     layer: list[Step] = Field(default_factory=list)
 
 
@@ -81,6 +84,22 @@ def devices_of(model: Model, asked: int | None) -> int:
     """Devices that share a layer: as many as asked for, or as the model says; 1 if it says nothing."""
     usual = model.tensor_parallel.devices if model.tensor_parallel is not None else 1
     return usual if asked is None else asked
+
+
+def stages_of(model: Model, asked: int | None) -> tuple[int, int]:
+    """Layers of a model, and the stages of devices that they are divided into: as many as asked for, or as it says.
+
+    Raises SpecError for a model that does not say how many layers it has, and for stages that do not divide them.
+    """
+    if model.layers is None:
+        what, remedy = f"{model.name} does not say how many layers it has", "write layers: 32 into it, or --scope layer"
+        raise SpecError(problem_at(model, "layers", what, remedy))
+    stages = model.pipeline_parallel if asked is None else asked
+    if stages < 1 or model.layers % stages:
+        fit = ", ".join(str(n) for n in range(1, model.layers + 1) if model.layers % n == 0)
+        what = f"{model.layers} layers are not divided by {stages} stages"
+        raise SpecError(problem_at(model, "layers", what, f"take {fit}"))
+    return model.layers, stages
 
 
 def one_of(model: Model, devices: int) -> Model:

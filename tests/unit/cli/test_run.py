@@ -102,7 +102,7 @@ def test_trace_writes_events_that_perfetto_opens(tmp_path: Path, capsys: pytest.
     events = json.loads(out.read_text(encoding="utf-8"))["traceEvents"]
     named = {event["args"]["name"] for event in events if event["name"] == "process_name"}
     assert {"array_2d", "array_1d", "dram"} <= named
-    assert {event["ph"] for event in events} <= {"X", "M", "i"}
+    assert {event["ph"] for event in events} <= {"X", "C", "M", "i"}
     assert all(event["ts"] >= 0 and event["dur"] >= 0 for event in events if event["ph"] == "X")
 
 
@@ -143,7 +143,7 @@ BAD_RUNS = [
     (["run"], "nothing says what to simulate"),
     (["run", *CALL, "--mapping", "binding", "--seq-len", "0"], "--seq-len: 0 is out of range"),
     (["run", *CALL, "--mapping", "binding", "--batch", "0"], "--batch"),
-    (["run", *CALL, "--mapping", "binding", "--scope", "model"], "is not one of 'attention', 'layer'"),
+    (["run", *CALL, "--mapping", "binding", "--scope", "block"], "is not one of 'attention', 'layer', 'model'"),
     (["run", *CALL, "--mapping", "binding", "--extent", "e=64"], "is not an extent"),
     (
         ["run", *CALL, "--mapping", "binding", "--extent", "Z=64"],
@@ -156,7 +156,12 @@ BAD_RUNS = [
         ["run", *CALL, "--mapping", "binding", "--trace", "alpaca", "--phase", "prefill"],
         "--phase prefill: the requests of a trace decode; leave it out, or --trace\n--seq-len: the trace says",
     ),
-    (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpaca"], "simulates sequences of one length"),
+    (
+        ["run", "--model", "bert", "--mapping", "binding", "--scope", "model", "--pipeline-parallel", "5"],
+        "take 1, 2, 3",
+    ),
+    (["run", "--model", "bert", "--mapping", "binding", "--pipeline-parallel", "2"], "give --scope model"),
+    (["run", "--cascade", "gemm", "--hardware", "fusemax", "--scope", "model"], "needs a model"),
     (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpac"], "did you mean alpaca?"),
     (["run", "--model", "bert", "--mapping", "binding", "--trace", "./none.csv"], "none.csv: there is no such file"),
     (["run", "--model", "bert", "--mapping", "binding", "--trace", "alpaca", "--seed", "-1"], "--seed"),

@@ -234,21 +234,3 @@ def test_banks_that_are_opened_ahead_change_rows_while_others_compute() -> None:
     # Two banks with 2 steps each hide little of it: 34 - 14 - 2 until ras is over, 14 rp, 14 rcd and the own 2.
     short = pim_with(composite=False, opening="ahead", operands="beside", banks_per_unit=2)
     assert gemv_tile(MEMORY, short, SHORT).period_ps == (34 - 14 - 2 + 14 + 14 + 2) * NS
-
-
-def test_a_channel_that_is_refreshed_at_once_breaks_off_what_its_banks_compute() -> None:
-    memory = memory_with(refresh="channel")
-    # A tile of 207 ns is one part of at most 3900 / 8; half of it is done in the mean when a refresh breaks it off.
-    tile = gemv_tile(memory, pim_with(composite=False), VALUE)
-    assert (tile.parts, tile.reserve_ps) == (1, 207 * NS // 2)
-    # With a step of 20 ns it is 143 + 640, two parts.
-    long = gemv_tile(memory, pim_with(composite=False, step_s=20e-9), VALUE)
-    assert (long.parts, long.reserve_ps) == (2, 783 * NS // 4)
-    calendar = tile_calendar(memory, PIM, 100 * NS)
-    assert (calendar.period_ps, calendar.closed_ps) == (3900 * NS, (5 + 14 + 260 + 14 + 100) * NS)
-    assert fill_calendar(memory, PIM) == tile_calendar(memory, PIM, 0)
-
-
-def test_operands_that_come_from_the_host_need_no_row_and_beside_the_compute_no_time() -> None:
-    assert fill_ps(MEMORY, pim_with(operands="host"), row_buffers=1) == (96 + 2) * NS
-    assert fill_ps(MEMORY, pim_with(operands="beside"), row_buffers=1) == 0

@@ -65,11 +65,11 @@ def cut_product(machine: Machine, shape: GemmShape) -> Cut:
 
 def add_product(machine: Machine, shape: GemmShape, rules: Rules, after: int, label: str) -> int:
     """Add a matrix product with its loads and stores; returns the marker at its end."""
-    ends = [after, after]
-    for _ in range(shape.batch):
-        cut = cut_product(machine, shape)
-        for _ in range(cut.tiles):
-            ends.append(_add_tile(machine, cut, rules, loads_after=ends[-2], passes_after=ends[-1], label=label))
+    ends, loaded = [after, after], NONE
+    cut = cut_product(machine, shape)
+    for _ in range(shape.batch * cut.tiles):
+        loaded, end = _add_tile(machine, cut, rules, (ends[-2], loaded), ends[-1], label)
+        ends.append(end)
     word = machine.device.word_bytes
     drained = add_latency(machine, _drain_ps(machine, shape), ends[-1], label)
     if rules.stored:
@@ -77,8 +77,13 @@ def add_product(machine: Machine, shape: GemmShape, rules: Rules, after: int, la
     return drained
 
 
-def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, passes_after: int, label: str) -> int:
-    """One tile of a product: loads in pieces, passes in order; returns its last pass."""
+def _add_tile(
+    machine: Machine, cut: Cut, rules: Rules, loads_after: tuple[int, int], passes_after: int, label: str
+) -> tuple[int, int]:
+    """One tile of a product: loads in pieces, passes in order; returns the last load and the last pass.
+
+    loads_after: the tile whose place in the scratchpad is free then, and the loads of the tile before.
+    """
     device, columns = machine.device, machine.columns
     passes = passes_of(device.arrays, cut.m, cut.n, cut.k)
     cycles = passes.streaming + passes.skew if rules.serial else pass_cycles(device.arrays, passes)
@@ -89,7 +94,7 @@ def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, pas
     loads = columns.add(
         machine.resource(DRAM),
         np.full(pieces, machine.bytes_ps(moved)),
-        [np.where(np.arange(pieces) == 0, loads_after, NONE)],
+        [np.where(np.arange(pieces) == 0, before, NONE) for before in loads_after],
         label=label,
         kind="load",
     )
@@ -99,7 +104,7 @@ def _add_tile(machine: Machine, cut: Cut, rules: Rules, *, loads_after: int, pas
     work = np.full(count, machine.passes_ps(cycles * grouped))
     done = columns.add(machine.resource(ARRAYS), work, [needs], label=label, kind="pass")
     columns.order(done, np.concatenate([[passes_after], done[:-1]]))
-    return int(done[-1])
+    return int(loads[-1]), int(done[-1])
 
 
 def _drain_ps(machine: Machine, shape: GemmShape) -> int:
@@ -122,6 +127,13 @@ def add_all_reduce(machine: Machine, total: float, devices: int, after: int, lab
         return after
     ids = machine.columns.add(machine.resource(LINK), [picoseconds], [[after]], label=label, kind="all-reduce")
     return int(ids[0])
+
+
+def add_hand_over(machine: Machine, moved: float, times: int) -> None:
+    """Bytes that go to the next device so many times, one after the other, where a link joins them."""
+    picoseconds = machine.hand_over_ps(moved)
+    link = machine.resource(LINK)
+    machine.columns.add(link, [picoseconds] * times, [[NONE]] * times, label="states", kind="hand-over")
 
 
 def add_latency(machine: Machine, picoseconds: int, after: int, label: str) -> int:

@@ -42,7 +42,9 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
     requests: tuple[Placed, ...] = ()
     if heads is not None:
         requests = _requests(main, workload, heads, device)
-        misfit = _too_long(main, heads, requests, device)
+        misfit = _too_long(main, heads, requests, device, workload.layers)
+        if misfit is None and workload.layers > 1:
+            misfit = _too_much(main, heads, work, requests, device, workload)
         if misfit is not None:
             return misfit
         if heads.layout is not None and heads.pim is not None:
@@ -62,6 +64,7 @@ def bind(workload: Workload, device: NpuPim, schedules: Mapping[str, Schedule]) 
             abreast=chosen.heads == "abreast",
         ),
         sub_batches=chosen.sub_batches if len(work) > 1 else 1,
+        handed_over=workload.stages - 1,
     )
 
 
@@ -190,29 +193,58 @@ def _require_time_between_refreshes(
             raise MappingError(problem_at(device, "memory.timing.refi", what, remedy))
 
 
-def _too_long(main: Schedule, heads: Heads, requests: tuple[Placed, ...], device: NpuPim) -> Infeasible | None:
-    """Whether keys and values of this layer exceed the memory, or one channel of it."""
-    shape = heads.shape
-    token = shape.kv_heads * (shape.qk_dim + shape.v_dim) * device.word_bytes
+def _too_long(
+    main: Schedule, heads: Heads, requests: tuple[Placed, ...], device: NpuPim, layers: int
+) -> Infeasible | None:
+    """Whether keys and values of all layers exceed the memory, or one channel of it.
+
+    A stage of a pipeline has a part of the layers and as many batches: the same.
+    """
     held: dict[int, float] = {}
     for request in requests:
-        held[request.channel] = held.get(request.channel, 0.0) + request.keys * token
+        held[request.channel] = held.get(request.channel, 0.0) + layers * request.keys * _token_bytes(heads, device)
     room = device.memory.capacity_bytes
     if sum(held.values()) > room:
-        return _misfit(main, heads, device.memory.kind, sum(held.values()), room)
+        return _misfit(main, heads.step, device.memory.kind, {"K and V": sum(held.values())}, room)
     if heads.pim is not None and max(held.values()) > room / device.memory.channels:
         fullest = max(held, key=lambda channel: held[channel])
-        return _misfit(main, heads, f"channel {fullest}", held[fullest], room / device.memory.channels)
+        return _misfit(
+            main, heads.step, f"channel {fullest}", {"K and V": held[fullest]}, room / device.memory.channels
+        )
     return None
 
 
-def _misfit(main: Schedule, heads: Heads, memory: str, demand: float, room: float) -> Infeasible:
+def _too_much(
+    main: Schedule,
+    heads: Heads,
+    work: Sequence[Product | Stream | Heads],
+    requests: tuple[Placed, ...],
+    device: NpuPim,
+    workload: Workload,
+) -> Infeasible | None:
+    """Whether weights, keys and values of a whole model exceed the memory of a device together."""
+    weights = sum(one.shape.k * one.shape.n for one in work if isinstance(one, Product)) * device.word_bytes
+    parts = {
+        "K and V": workload.layers * sum(request.keys for request in requests) * _token_bytes(heads, device),
+        "weights": weights * workload.layers / workload.stages,
+    }
+    room = device.memory.capacity_bytes
+    return _misfit(main, heads.step, device.memory.kind, parts, room) if sum(parts.values()) > room else None
+
+
+def _token_bytes(heads: Heads, device: NpuPim) -> float:
+    """Bytes of K and V of a token in a layer."""
+    return heads.shape.kv_heads * (heads.shape.qk_dim + heads.shape.v_dim) * device.word_bytes
+
+
+def _misfit(main: Schedule, step: str, memory: str, parts: Mapping[str, float], room: float) -> Infeasible:
+    ordered = sorted(((name, int(size)) for name, size in parts.items()), key=lambda part: -part[1])
     return Infeasible(
         mapping=main.name,
-        phase=heads.step,
+        phase=step,
         memory=memory,
-        demand_bytes=int(demand),
+        demand_bytes=sum(size for _, size in ordered),
         capacity_bytes=int(room),
-        parts=(("K and V", int(demand)),),
+        parts=tuple(ordered),
         levers=("take shorter sequences or a smaller --batch", "set hardware.memory.capacity"),
     )

@@ -51,10 +51,13 @@ class Heads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundWorkload(Bound):
-    """Operations in order with the requests of the batch, and the rules for the arrays."""
+    """Operations in order with the requests of the batch, and the rules for the arrays. handed_over: times that the
+    results of the last one go to the next stage of a pipeline.
+    """
 
     device: NpuPim
     work: tuple[Product | Stream | Heads, ...]
     requests: tuple[Placed, ...]
     rules: Rules
     sub_batches: int
+    handed_over: int = 0

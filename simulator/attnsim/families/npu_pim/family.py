@@ -60,8 +60,10 @@ class NpuPimFamily:
         )
 
     def default_mapping(self, _step: Step, hardware: Hardware) -> MappingSpec:
-        """Attention in the banks where there are multipliers, with all row buffers that they have, else on the NPU."""
+        """The device's own, else attention in the banks with all row buffers that they have, or on an NPU alone."""
         assert isinstance(hardware, NpuPim)
+        if hardware.default_mapping is not None:
+            return load_mapping(hardware.default_mapping)
         if hardware.pim is None:
             return load_mapping(ALONE)
         return load_mapping(BESIDE if hardware.pim.row_buffers > 1 else BLOCKED)

@@ -11,6 +11,7 @@ from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.npu_pim.arrays import (
     add_all_reduce,
     add_array_attention,
+    add_hand_over,
     add_latency,
     add_product,
     add_stream,
@@ -25,9 +26,22 @@ from attnsim.taskgraph import TaskGraph
 
 def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
     """Programs of all phases in order."""
-    if bound.sub_batches > 1:
-        return _interleaved(bound)
-    return tuple(_step_phase(bound, work) for work in bound.work)
+    phases = _interleaved(bound) if bound.sub_batches > 1 else tuple(_step_phase(bound, work) for work in bound.work)
+    return (*phases, *_handed_over(bound))
+
+
+def _handed_over(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
+    """What a batch waits for between the stages of a pipeline: its states, over the link of the devices."""
+    last = bound.work[-1]
+    if not bound.handed_over or bound.device.link is None or isinstance(last, Heads):
+        return ()
+    words = last.shape.batch * last.shape.m * last.shape.n if isinstance(last, Product) else last.written_words
+    moved = words * bound.device.word_bytes
+
+    def add(machine: Machine) -> None:
+        add_hand_over(machine, moved, bound.handed_over)
+
+    return (replace(_phase(bound, "pipeline", "hand_over", add), once=True),)
 
 
 def _step_phase(bound: BoundWorkload, work: Product | Stream | Heads) -> ProgramPhase:

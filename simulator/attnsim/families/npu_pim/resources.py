@@ -72,8 +72,9 @@ class Machine:
 
     def all_reduce_ps(self, total: float, devices: int) -> int:
         """Picoseconds to add up results of so many bytes over a group of devices; none without a link."""
+        return (devices - 1) * self.hand_over_ps(total / devices)
+
+    def hand_over_ps(self, moved: float) -> int:
+        """Picoseconds for so many bytes to another device; none without a link."""
         link = self.device.link
-        if link is None:
-            return 0
-        step_s = link.latency_s + total / devices / link.bandwidth_bytes_per_s
-        return round((devices - 1) * step_s * PS_PER_S)
+        return round((link.latency_s + moved / link.bandwidth_bytes_per_s) * PS_PER_S) if link is not None else 0
