@@ -215,10 +215,12 @@ def _term(claims: Claims, claim: Claim, metric: str, settings: Mapping[str, str 
 
 
 def _request(settings: Mapping[str, str | int | float]) -> RunRequest:
-    extents = {key.removeprefix(EXTENTS): value for key, value in settings.items() if key.startswith(EXTENTS)}
-    rest = {key: value for key, value in settings.items() if not key.startswith(EXTENTS)}
+    nested: dict[str, dict[str, str | int | float]] = {}
+    for key, value in settings.items():
+        group, _, name = key.partition(".")
+        nested.setdefault(group, {})[name] = value
     try:
-        return RunRequest.model_validate({**rest, **({"extents": extents} if extents else {})})
+        return RunRequest.model_validate({key: parts.get("", parts) for key, parts in nested.items()})
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(step) for step in problem["loc"])

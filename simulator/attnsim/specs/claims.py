@@ -92,7 +92,8 @@ class Claim(Spec):
     is true (a speedup is the latency of `over` divided by the latency of `run`).
     less: a second run whose metric is taken off that of `run`; a layer less its attention is its linear parts.
     plus: a second run whose metric is added to that of `run`; a step of training is a forward and a backward kernel.
-    vary: run key -> values; with `mean`, the claim is about the arithmetic mean over all their combinations.
+    vary: run key -> values, `requests.seed` and `extents.M` too; with `mean`, the claim is about the arithmetic mean
+    over all their combinations.
     """
 
     name: Text
