@@ -15,10 +15,13 @@ BY_FAMILY = ("hardware", "mapping")
 
 def list_specs(
     kind: Annotated[
-        str, typer.Argument(help="hardware, mapping, model, cascade, study or validation; all of them if left out")
+        str,
+        typer.Argument(
+            help="hardware, link, system, cascade, model, mapping, trace, study or validation; all if left out"
+        ),
     ] = "",
 ) -> Answer:
-    """List the shipped hardware, mappings, models, cascades and validation sets."""
+    """List the shipped hardware, systems, mappings, models, cascades, traces and validation sets."""
     from attnsim.errors import UnknownNameError
     from attnsim.specs.library import KINDS, shipped_files, unknown_name
 

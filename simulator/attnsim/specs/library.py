@@ -13,17 +13,22 @@ from typing import Literal, get_args
 
 from attnsim.errors import Problem, UnknownNameError
 
-Kind = Literal["hardware", "cascade", "model", "mapping", "study", "validation"]
+Kind = Literal["hardware", "link", "system", "cascade", "model", "mapping", "trace", "study", "validation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _PATTERNS: dict[Kind, str] = {
-    "hardware": "hwspecs/*/*.yaml",
+    "hardware": "hwspecs/*_*/*.yaml",
+    "link": "hwspecs/links/*.yaml",
+    "system": "hwspecs/offload/*.yaml",
     "cascade": "workloads/cascades/*.yaml",
     "model": "workloads/models/*.yaml",
     "mapping": "workloads/mappings/*/*.yaml",
+    "trace": "workloads/traces/*.yaml",
     "study": "workloads/studies/*.yaml",
     "validation": "validation/*/claims.yaml",
 }
+
+"""Folders of devices have the name of their family, which is two words."""
 
 _SHORT_LIST = 12
 _LONG_LIST = 30

@@ -44,6 +44,9 @@ class Model(FileSpec):
     B is the batch, P and M the query and key lengths; both are the sequence length unless the user says otherwise.
     `ranks` are those of the whole layer; with `tensor_parallel` a run is of one device of the group. layers: equal ones
     that follow each other; pipeline_parallel: stages that they are divided into, unless a run says otherwise.
+    head: steps after the last layer, once for all layers, which make tokens of its output; embedding: elements of the
+    table that turns tokens into the input of the first layer, a product of ranks such as `V*D`, where it is stored
+    beside the head. Both count in serving only.
     """
 
     name: Text
@@ -57,6 +60,8 @@ class Model(FileSpec):
     layers: PositiveInt | None = None
     pipeline_parallel: PositiveInt = 1
     layer: list[Step] = Field(default_factory=list)
+    head: list[Step] = Field(default_factory=list)
+    embedding: str | None = None
 
 
 def load_model(name: str, overrides: Sequence[Override] = ()) -> Model:
