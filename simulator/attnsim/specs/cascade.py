@@ -13,7 +13,7 @@ from attnsim.einsum.ast import Cascade
 from attnsim.einsum.build import parse_cascade
 from attnsim.einsum.source import CascadeSource, OperatorSource
 from attnsim.specs.library import find, shown_path
-from attnsim.specs.load import validate_node
+from attnsim.specs.load import remembered, validate_node
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spec import FileSpec, Fraction, Source, Spec, Text
 from attnsim.specs.yaml_nodes import Node, parse_yaml, read_text
@@ -70,8 +70,12 @@ def load_cascade(name: str, overrides: Sequence[Override] = ()) -> Cascade:
     CascadeError for a cascade that does not parse or makes no sense.
     """
     path = find("cascade", name)
-    text = read_text(path)
-    return _cascade(apply_overrides(parse_yaml(text, shown_path(path)), overrides), text)
+
+    def read() -> Cascade:
+        text = read_text(path)
+        return _cascade(apply_overrides(parse_yaml(text, shown_path(path)), overrides), text)
+
+    return remembered("cascade", path, overrides, read)
 
 
 def read_cascade(text: str, file: str = "") -> Cascade:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.gpu_tile import GpuTile, gpu_problems
 from attnsim.specs.library import find, suggest
-from attnsim.specs.load import read_node, validate_node
+from attnsim.specs.load import read_node, remembered, validate_node
 from attnsim.specs.npu_pim import NpuPim, npu_pim_problems
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
@@ -23,8 +23,13 @@ FAMILIES: dict[str, type[Hardware]] = {"spatial_array": SpatialArray, "gpu_tile"
 
 def load_hardware(name: str, overrides: Sequence[Override] = ()) -> Hardware:
     """Read a hardware by name or path, after `overrides`; raises SpecError or UnknownNameError."""
-    root = apply_overrides(read_node(find("hardware", name)), overrides)
-    return validate_node(root, _family(root), hardware_problems)
+    path = find("hardware", name)
+
+    def read() -> Hardware:
+        root = apply_overrides(read_node(path), overrides)
+        return validate_node(root, _family(root), hardware_problems)
+
+    return remembered("hardware", path, overrides, read)
 
 
 def load_gpu(name: str) -> GpuTile:

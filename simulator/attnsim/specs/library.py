@@ -62,8 +62,13 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 def shipped_files(kind: Kind) -> dict[str, Path]:
     """Shipped specs of a kind by name, in alphabetical order."""
-    paths = data_root().glob(_PATTERNS[kind])
-    return dict(sorted((path.parent.name if kind == "validation" else path.stem, path) for path in paths))
+    return dict(_listed(data_root(), kind))
+
+
+@cache
+def _listed(root: Path, kind: Kind) -> tuple[tuple[str, Path], ...]:
+    paths = root.glob(_PATTERNS[kind])
+    return tuple(sorted((path.parent.name if kind == "validation" else path.stem, path) for path in paths))
 
 
 def shown_path(path: Path) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,7 +18,11 @@ from attnsim.specs.spec import FileSpec, Origin
 from attnsim.specs.yaml_nodes import Node, parse_yaml, plain, read_text
 
 T = TypeVar("T", bound=FileSpec)
+Loaded = TypeVar("Loaded")
 
+_SETTLED_S = 2.0
+_MOST_REMEMBERED = 4096
+_MEMORY: dict[tuple[object, ...], Any] = {}
 
 Check = Callable[[T], Sequence[Problem]]
 """Looks for contradictions inside a spec whose single values are all right; see `attnsim.specs.spec.problem_at`."""
@@ -24,12 +30,38 @@ Check = Callable[[T], Sequence[Problem]]
 
 def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = (), check: Check[T] | None = None) -> T:
     """Read a YAML file as a spec, after `overrides`; raises SpecError with all problems of the file."""
-    return validate_node(apply_overrides(read_node(path), overrides), model, check, path.parent)
+
+    def read() -> T:
+        return validate_node(apply_overrides(read_node(path), overrides), model, check, path.parent)
+
+    return remembered(model.__name__, path, overrides, read)
 
 
 def load_text(text: str, model: type[T], file: str = "", check: Check[T] | None = None) -> T:
     """Read YAML text as a spec; `file` names it in messages."""
     return validate_node(parse_yaml(text, file), model, check)
+
+
+def remembered(kind: str, path: Path, overrides: Sequence[Override], read: Callable[[], Loaded]) -> Loaded:
+    """What `read` makes of a file, made once for as long as the file stays as it is; it must not change afterwards.
+
+    kind: tells apart what is made of one file. A file that has just been written is read each time, because a second
+    change may leave its time stamp as it is; so is what is no regular file.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return read()
+    if not stat.S_ISREG(state.st_mode) or time.time() - state.st_mtime < _SETTLED_S:
+        return read()
+    texts = tuple(override.text for override in overrides)
+    key = (kind, str(path), state.st_ino, state.st_mtime_ns, state.st_size, texts)
+    if key not in _MEMORY:
+        if len(_MEMORY) >= _MOST_REMEMBERED:
+            _MEMORY.clear()
+        _MEMORY[key] = read()
+    found: Loaded = _MEMORY[key]
+    return found
 
 
 def read_node(path: Path) -> Node:
