@@ -18,6 +18,7 @@ from attnsim.specs.library import Kind, data_root
 FOLDER = "docs/schema"
 SCHEMA_OF: dict[Kind, str] = {
     "hardware": "hardware",
+    "link": "link",
     "cascade": "cascade",
     "model": "model",
     "mapping": "mapping",
@@ -69,6 +70,10 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
         from attnsim.specs.mapping import MAPPINGS
 
         return tuple(MAPPINGS.values())
+    if name == "link":
+        from attnsim.specs.link import Link
+
+        return (Link,)
     if name == "model":
         from attnsim.specs.model import Model
 

@@ -6,6 +6,7 @@ import pytest
 
 from attnsim.specs.hardware import load_hardware
 from attnsim.specs.library import Kind, names, shipped_files
+from attnsim.specs.link import load_link
 from attnsim.specs.load import load_text
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
@@ -18,6 +19,13 @@ PLACEHOLDERS = ("", "?", "-", "tbd", "unknown", "none", "n/a", "guess", "made up
 def test_every_number_of_a_hardware_has_a_source(name: str) -> None:
     numbers = sourced_numbers(load_hardware(name))
     assert len(numbers) > 10
+    assert [n.path for n in numbers if n.source.lower() in PLACEHOLDERS] == []
+
+
+@pytest.mark.parametrize("name", names("link"))
+def test_every_number_of_a_link_has_a_source(name: str) -> None:
+    numbers = sourced_numbers(load_link(name))
+    assert len(numbers) > 5
     assert [n.path for n in numbers if n.source.lower() in PLACEHOLDERS] == []
 
 
@@ -48,8 +56,9 @@ def test_every_mapping_names_its_source_and_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in ("hardware", "model", "mapping") for name in names(kind)]
+    ("kind", "name"), [(kind, name) for kind in ("hardware", "link", "model", "mapping") for name in names(kind)]
 )
 def test_a_shipped_spec_is_called_as_its_file_is(kind: Kind, name: str) -> None:
-    named = {"hardware": load_hardware, "model": load_model, "mapping": load_mapping}[kind](name).model_dump()["name"]
+    load = {"hardware": load_hardware, "link": load_link, "model": load_model, "mapping": load_mapping}[kind]
+    named = load(name).model_dump()["name"]
     assert named == shipped_files(kind)[name].stem == name
