@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from attnsim.einsum.ast import Cascade
-from attnsim.errors import AttnSimError, MappingError, Problem
+from attnsim.errors import AttnSimError, MappingError, Problem, SpecError
 from attnsim.families.base import Assumptions, Family
 from attnsim.mapping.choose import resolve
 from attnsim.mapping.infeasible import Infeasible
@@ -26,6 +26,7 @@ from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, devices_of, load_model, one_of, stages_of
 from attnsim.specs.model import Step as LayerStep
 from attnsim.specs.overrides import Override, parse_override
+from attnsim.specs.spec import problem_at
 from attnsim.specs.targets import for_target
 from attnsim.workload import (
     PHASES,
@@ -228,7 +229,11 @@ def _workload(request: Request, whole: Model | None, cascade: Cascade) -> Worklo
     if request.scope == "attention":
         step = cascade_step(subject, cascade, ranks)
         return Workload(label=label, steps=(step,), requests=sequences.requests)
-    steps = tuple(_layer_step(step, model, cascade, ranks, devices) for step in model.layer)
+    if request.scope == "head" and not model.head:
+        what = f"{model.name} does not say what follows its last layer"
+        raise SpecError(problem_at(model, "head", what, "write head: into it, or take --scope layer"))
+    asked = model.head if request.scope == "head" else model.layer
+    steps = tuple(_layer_step(step, model, cascade, ranks, devices) for step in asked)
     layer = Workload(label=label, steps=steps, requests=sequences.requests)
     return _all_layers(layer, model, request, ranks["B"] * ranks["P"]) if request.scope == "model" else layer
 

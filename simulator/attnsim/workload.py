@@ -15,7 +15,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.requests import DecodeRequest, mean_keys
 from attnsim.specs.model import Model
 
-SCOPES = ("attention", "layer", "model")
+SCOPES = ("attention", "layer", "head", "model")
 PHASES = ("prefill", "decode")
 
 

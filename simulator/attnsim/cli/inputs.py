@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-Scope = Literal["attention", "layer", "model"]
+Scope = Literal["attention", "layer", "head", "model"]
 FillDrain = Literal["ideal", "modeled"]
 RegisterFileEnergy = Literal["artifact", "full"]
 Phase = Literal["prefill", "decode"]
@@ -86,7 +86,7 @@ PipelineParallelOption = Annotated[
 ScopeOption = Annotated[
     Scope,
     typer.Option(
-        "--scope", help="attention alone, the layer with its linear parts, or all layers", rich_help_panel=_WHAT
+        "--scope", help="attention alone, the layer with its linear parts, what follows the last layer, or all layers", rich_help_panel=_WHAT
     ),
 ]
 PhaseOption = Annotated[

@@ -41,7 +41,7 @@ class RunRequest(Spec):
     cascade: Text | None = None
     hardware: Text | None = None
     mapping: Text | None = None
-    scope: Literal["attention", "layer", "model"] | None = None
+    scope: Literal["attention", "layer", "head", "model"] | None = None
     seq_len: PositiveInt | None = None
     batch: PositiveInt | None = None
     phase: Literal["prefill", "decode"] | None = None

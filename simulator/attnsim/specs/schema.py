@@ -19,6 +19,7 @@ FOLDER = "docs/schema"
 SCHEMA_OF: dict[Kind, str] = {
     "hardware": "hardware",
     "link": "link",
+    "system": "system",
     "cascade": "cascade",
     "model": "model",
     "mapping": "mapping",
@@ -74,6 +75,10 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
         from attnsim.specs.link import Link
 
         return (Link,)
+    if name == "system":
+        from attnsim.specs.system import System
+
+        return (System,)
     if name == "model":
         from attnsim.specs.model import Model
 
