@@ -86,7 +86,9 @@ PipelineParallelOption = Annotated[
 ScopeOption = Annotated[
     Scope,
     typer.Option(
-        "--scope", help="attention alone, the layer with its linear parts, what follows the last layer, or all layers", rich_help_panel=_WHAT
+        "--scope",
+        help="attention alone, the layer with its linear parts, what follows the last layer, or all layers",
+        rich_help_panel=_WHAT,
     ),
 ]
 PhaseOption = Annotated[

@@ -111,6 +111,20 @@ class Costs:
             self._corners[key] = Corner(round=measured, joule=joule)
         return self._corners[key]
 
+    def forget_use(self) -> None:
+        """Count from nothing, with all that was simulated kept."""
+        for cell in self._cells.values():
+            cell.used = [0.0] * len(cell.used)
+
+    @property
+    def most_used(self) -> tuple[int, Shape]:
+        """Sub-batches and shape of the corner that stands for most iterations; there has to be one."""
+        weights: dict[int, float] = {}
+        for cell in self._cells.values():
+            for corner, share in zip(cell.corners, cell.used, strict=True):
+                weights[id(corner)] = weights.get(id(corner), 0.0) + share
+        return max(self._corners, key=lambda key: weights.get(id(self._corners[key]), 0.0))
+
     @property
     def simulated(self) -> int:
         """Shapes that went through the engine."""

@@ -83,6 +83,7 @@ class Device:
         self._kernels = kernels
         self._made: dict[tuple[object, ...], Cost] = {}
         self.trust: dict[str, Trust] = {}
+        self.static_w = 0.0
         self.plan = make_plan(self._request)
         self.whole = self.plan.hardware.family in WHOLE
 
@@ -194,9 +195,10 @@ class Device:
         for one in result.trust:
             self.trust.setdefault(one.step, one)
         metrics = result.metrics
+        self.static_w = float(metrics.energy_j.get(STATIC, 0.0)) / metrics.latency_s
         seconds = metrics.latency_s if self._kernels.times == "modeled" else ideal_s(metrics, self._kernels)
         known = {name: joule for name, joule in metrics.energy_j.items() if name != STATIC}
-        return Cost(seconds=seconds, joule=sum(known.values()) if known else None)
+        return Cost(seconds=float(seconds), joule=float(sum(known.values())) if known else None)
 
 
 def ideal_s(metrics: Metrics, kernels: Kernels) -> float:

@@ -252,9 +252,7 @@ class _Maker:
     ) -> int:
         self._kinds.append(self._names.setdefault(name, len(self._names)))
         origin = (name, at.batch, "serving")
-        return self._graph.task(
-            resource, 0, preds, priority=at.number, acquire=acquire, release=release, origin=origin
-        )
+        return self._graph.task(resource, 0, preds, priority=at.number, acquire=acquire, release=release, origin=origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

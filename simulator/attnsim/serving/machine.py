@@ -86,9 +86,7 @@ class Machine:
         pool = self.system.pools[offloading.pool]
         by_heads = offloading.partition == "heads"
         self.memory_devices = pool.devices
-        self.memory_device = Device(
-            model_name, pool, pool.devices if by_heads else 1, self.system.kernels, overrides
-        )
+        self.memory_device = Device(model_name, pool, pool.devices if by_heads else 1, self.system.kernels, overrides)
         if self.device.whole or self.memory_device.whole:
             what = "layers of this device are simulated as a whole, so that attention cannot go elsewhere"
             raise SpecError(problem_at(self.system, "attention", what, "take a GPU, or leave `attention` out"))
@@ -197,7 +195,11 @@ class Machine:
         """Elements of a token's query, of its key and value, and of its result of attention, in one layer."""
         ranks = self.model.ranks
         heads, group = ranks["H"], ranks.get("G", 1)
-        return {"Q": heads * group * ranks["E"], "KV": heads * (ranks["E"] + ranks["F"]), "A": heads * group * ranks["F"]}
+        return {
+            "Q": heads * group * ranks["E"],
+            "KV": heads * (ranks["E"] + ranks["F"]),
+            "A": heads * group * ranks["F"],
+        }
 
     def _sum(self, kinds: dict[str, int], segment: Segment, tokens: int) -> None:
         moved = tokens * segment.reduced * WORD_BYTES

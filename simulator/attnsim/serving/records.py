@@ -21,7 +21,11 @@ class Load:
 
 @dataclass(slots=True, kw_only=True)
 class Records:
-    """What became of each request: -1 for what has not happened. Iterations are numbers in the history of `server`."""
+    """What became of each request: -1 for what has not happened.
+
+    first_ps: when its first token was there. first_iteration, last_iteration: the first one in which it decoded, and
+    that of its last token, as numbers in the history of `server`.
+    """
 
     admitted_ps: list[int]
     first_ps: list[int]
@@ -54,7 +58,7 @@ def _column() -> array[int]:
 @dataclass(slots=True, kw_only=True)
 class History:
     """Iterations in order: when each ended and how long it took (ps), how many decoded, for how many of them it was
-    the first token, tokens of prompts, pages taken at its end."""
+    the first iteration, tokens of prompts, pages taken at its end."""
 
     end_ps: array[int] = field(default_factory=_column)
     period_ps: array[int] = field(default_factory=_column)

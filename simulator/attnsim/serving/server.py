@@ -135,13 +135,13 @@ class Server:
         if self._here and not swapped:
             self._prefilling.append([request, 0, length])
             return 0
-        if not self._here and not again:
-            self._fresh.append(request)
         self._decode(request, length)
         return length if swapped else 0
 
     def _decode(self, request: int, length: int) -> None:
         """Begin to decode with so many tokens kept."""
+        if self._records.first_iteration[request] < 0:
+            self._fresh.append(request)
         until = self._iteration + self._goal(request) - length
         self._running[request] = _Running(length=length, since=self._iteration, until=until)
         self._tokens += length
@@ -176,7 +176,8 @@ class Server:
         self._waiting.appendleft(request)
         if request in self._fresh:
             self._fresh.remove(request)
-            del self._kept[request]
+            if not self._here:
+                del self._kept[request]
         return length if self._swap_ps else 0
 
     def _leave(self, request: int, running: _Running) -> int:
@@ -210,15 +211,11 @@ class Server:
     def _prompt_ended(self, request: int, length: int) -> None:
         """The last token of a prompt has given the first one of the answer, unless it was computed again."""
         if self._records.first_ps[request] < 0:
-            self._first_token(request)
+            self._records.first_ps[request] = self.clock_ps
         if length >= self._goal(request):
             self._end(request, length)
         else:
             self._decode(request, length)
-
-    def _first_token(self, request: int) -> None:
-        self._records.first_ps[request] = self.clock_ps
-        self._records.first_iteration[request] = len(self.history.end_ps) - 1
 
     def _advance(self, decode: int) -> None:
         """Every decoding request has a token more."""
@@ -227,8 +224,9 @@ class Server:
         if self._balance:
             self._balance.advance()
         for request in self._fresh:
+            self._records.first_iteration[request] = len(self.history.end_ps) - 1
             if self._records.first_ps[request] < 0:
-                self._first_token(request)
+                self._records.first_ps[request] = self.clock_ps
         self._fresh.clear()
         ending = self._ending
         while ending and ending[0][0] <= self._iteration:

@@ -49,9 +49,10 @@ class ServeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefilled:
-    """What a separate prefill did: its machine, and picoseconds in which its copies were busy, all together."""
+    """What a separate prefill did: its machine and costs, and picoseconds in which its copies were busy, all together."""
 
     machine: Machine
+    costs: Costs
     busy_ps: int
 
 
@@ -106,6 +107,9 @@ def serve_on(
     """Serve a trace on a system that is loaded already; `system` replaces its schedule, all else must be the same."""
     _require_one_arrival(request)
     trace = load_arrivals(request.trace, requests=request.requests, seed=request.seed, rate=request.rate)
+    setup.costs.forget_use()
+    if setup.prefill is not None:
+        setup.prefill[1].forget_use()
     run = _Run(setup, system or setup.system, request, trace)
     interrupted = run.go(progress)
     return Served(
@@ -117,9 +121,16 @@ def serve_on(
         records=run.records,
         servers=tuple(run.servers),
         costs=setup.costs,
-        prefill=Prefilled(machine=run.stage.machine, busy_ps=run.stage.busy_ps) if run.stage else None,
+        prefill=_prefilled(setup, run),
         interrupted=interrupted,
     )
+
+
+def _prefilled(setup: Setup, run: _Run) -> Prefilled | None:
+    if setup.prefill is None or run.stage is None:
+        return None
+    machine, costs = setup.prefill
+    return Prefilled(machine=machine, costs=costs, busy_ps=run.stage.busy_ps)
 
 
 def _require_one_arrival(request: ServeRequest) -> None:
@@ -176,9 +187,7 @@ class _Run:
         )
         self.records = blank_records(count)
         memory = setup.memory
-        self.servers = [
-            Server(n, system, memory, setup.costs, self.load, self.records) for n in range(system.servers)
-        ]
+        self.servers = [Server(n, system, memory, setup.costs, self.load, self.records) for n in range(system.servers)]
         for server in self.servers:
             server.done = self._done
         self.stage: _Stage | None = None
