@@ -71,8 +71,8 @@ def parquet_table(path: Path) -> Table:
             columns[0] = columns[0].dt.convert_time_zone("UTC") if dated.time_zone else columns[0]
             columns[0] = columns[0].dt.to_string("%Y-%m-%d %H:%M:%S%.9f")
         found = frame.select(columns).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        what = f"not a Parquet file: {str(error).splitlines()[0][:200]}"
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        what = f"not a Parquet file: {str(error).partition(chr(10))[0][:200]}"
         raise AttnSimError(Problem(file=file, what=what, remedy="write it anew, or as CSV")) from None
     taken = (row for part in found.iter_slices(_SLICE) for row in part.rows())
     rows = ((number, *row) for number, row in enumerate(taken, start=1))
