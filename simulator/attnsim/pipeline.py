@@ -57,7 +57,7 @@ class Request:
     past, `prefill` as many queries as keys; None: as the model or the extents say. calibration: file of constants of
     a GPU kernel.
 
-    trace: a batch of decode requests of different lengths, by name (`share-gpt`, `alpaca`: drawn with `seed`) or as the
+    trace: a batch of decode requests of different lengths, by name (`share-gpt` ...: drawn with `seed`) or as the
     path of a CSV file; it stands in place of seq_len and phase. tensor_parallel: devices that share a layer, of which
     one is simulated; pipeline_parallel: stages that share all layers; None: as the model says.
     """

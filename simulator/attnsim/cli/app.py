@@ -17,6 +17,7 @@ from attnsim.cli.report import report
 from attnsim.cli.roofline import roofline
 from attnsim.cli.run import run
 from attnsim.cli.schema import schema
+from attnsim.cli.serve import serve
 from attnsim.cli.show import show
 from attnsim.cli.trace import trace
 from attnsim.cli.validate import validate
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "compare": compare,
     "roofline": roofline,
     "trace": trace,
+    "serve": serve,
     "predict": predict,
     "calibrate": calibrate,
     "validate": validate,

@@ -55,7 +55,7 @@ TraceOption = Annotated[
     typer.Option(
         "--trace",
         metavar="NAME|FILE",
-        help="requests of different lengths that decode: share-gpt, alpaca, or the path of a CSV file",
+        help="requests of different lengths that decode: share-gpt, alpaca or another trace, or the path of a CSV file",
         rich_help_panel=_WHAT,
     ),
 ]

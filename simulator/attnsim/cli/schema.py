@@ -12,7 +12,7 @@ from attnsim.cli.answer import Answer
 
 def schema(
     name: Annotated[
-        str, typer.Argument(help="hardware, mapping, model, cascade, claims or calibration; all if left out")
+        str, typer.Argument(help="hardware, mapping, model, cascade, trace, claims or calibration; all if left out")
     ] = "",
     out: Annotated[Path | None, typer.Option(help="write NAME.schema.json for every kind into this folder")] = None,
 ) -> Answer:

@@ -1,9 +1,11 @@
-"""Batches of decode requests whose contexts differ in length: read from a trace file, or drawn from published lengths.
+"""Requests of different lengths, read from a file or drawn from a trace spec: decode batches, and arrivals in time.
 
-`load_requests` takes either by name or path.
+`load_requests` makes a batch, `load_arrivals` requests with arrival times; both take a name or a path.
 """
 
-from attnsim.requests.batch import TRACES as TRACES
+from attnsim.requests.arrival_trace import ArrivalTrace as ArrivalTrace
+from attnsim.requests.arrivals import is_arrival_file as is_arrival_file
+from attnsim.requests.arrivals import load_arrivals as load_arrivals
 from attnsim.requests.batch import is_trace_file as is_trace_file
 from attnsim.requests.batch import load_requests as load_requests
 from attnsim.requests.request import DecodeRequest as DecodeRequest

@@ -1,23 +1,19 @@
-"""A batch of decode requests by the name of a data set or the path of a trace file."""
+"""A batch of decode requests by the name of a shipped trace or the path of a trace file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from attnsim.errors import AttnSimError, Problem, UnknownNameError
-from attnsim.requests.lengths import DATASETS
 from attnsim.requests.request import DecodeRequest
 from attnsim.requests.trace_file import MOST_REQUESTS, read_trace
-from attnsim.specs.library import suggest
-
-TRACES = tuple(DATASETS)
-"""Names of the batches that are drawn."""
+from attnsim.specs.library import names, suggest
 
 
 def load_requests(trace: str, *, batch: int | None, usual_batch: int, seed: int) -> tuple[DecodeRequest, ...]:
     """The requests of a trace.
 
-    Of a file the first `batch` rows, all if it is None; of a data set `batch` requests drawn with `seed`,
+    Of a file the first `batch` rows, all if it is None; of a shipped trace `batch` requests drawn with `seed`,
     `usual_batch` if it is None. Raises AttnSimError: an unknown name, a file that is none or has fewer rows, a batch or
     a seed out of range.
     """
@@ -26,8 +22,8 @@ def load_requests(trace: str, *, batch: int | None, usual_batch: int, seed: int)
         raise AttnSimError(Problem(path="--batch", what=what, remedy="give a whole number of at least 1"))
     if is_trace_file(trace):
         return _first(read_trace(Path(trace)), batch, trace)
-    if trace not in TRACES:
-        remedy = f"{suggest(trace, TRACES)}; a path contains a slash or ends in .csv"
+    if trace not in (known := names("trace")):
+        remedy = f"{suggest(trace, known)}; a path contains a slash or ends in .csv"
         raise UnknownNameError(Problem(path="--trace", what=f"there is no trace {trace[:80]!r}", remedy=remedy))
     return _drawn(trace, usual_batch if batch is None else batch, seed)
 

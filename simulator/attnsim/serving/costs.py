@@ -1,8 +1,8 @@
 """Iteration times by shape, remembered: shapes on a grid go through the engine, those between are interpolated.
 
 The four sizes of a shape (sequences, their keys, tokens of prompts, their keys) lie between two sizes of the grid each;
-the time is linear in each of them between the corners of that cell. `check` simulates shapes that came up exactly and says
-how far the interpolation was off.
+the time is linear in each of them between the corners of that cell. `check` simulates shapes that came up exactly and
+says how far the interpolation was off.
 """
 
 from __future__ import annotations

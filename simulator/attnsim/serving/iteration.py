@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attnsim.engine import run
-from attnsim.taskgraph import Int32, Int64, GraphBuilder, TaskGraph
+from attnsim.taskgraph import GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
 ROUNDS = 3
@@ -27,7 +27,7 @@ LATENCY, BYTES = " latency", " bytes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A link as the graph sees it. capacity, per_flow: bytes per second of all devices of a side, and of one message."""
+    """A link as the graph sees it: bytes per second of all devices of a side (capacity), and of one message (per_flow)."""
 
     capacity: float
     per_flow: float

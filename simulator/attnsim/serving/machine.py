@@ -180,7 +180,8 @@ class Machine:
 
     def _messages(self, kinds: dict[str, int], shape: Shape) -> Cost:
         """Bytes between layers and attention; gives what attention to the new token takes."""
-        assert self.network is not None and self.system.attention is not None
+        assert self.network is not None
+        assert self.system.attention is not None
         width = self.token_elements()
         sizes = {"queries out": width["Q"], "keys and values out": width["KV"], "results back": width["A"]}
         sizes["all out"] = width["Q"] + width["KV"]
@@ -210,8 +211,7 @@ class Machine:
         return self.link
 
     def _joule(self, spent: Cost, attended: Cost, head: Cost) -> float | None:
-        by_heads = self.system.attention is None or self.system.attention.partition == "heads"
-        sharing = (self.memory_devices if by_heads else self.memory_devices) or self.tensor_parallel
+        sharing = self.memory_devices or self.tensor_parallel
         parts = [(spent, self.layers * self.tensor_parallel), (attended, self.layers * sharing)]
         parts.append((head, self.tensor_parallel))
         known = [cost.joule * times for cost, times in parts if cost.joule is not None]

@@ -144,7 +144,7 @@ class Outcome:
         found = np.full(len(self.ended), np.nan)
         for server in self.served.servers:
             _fill_gaps(self.served.records, server, self.ended, found)
-        return np.fmax(found, np.where(self.ended, self._second_gap, np.nan))
+        return np.asarray(np.fmax(found, np.where(self.ended, self._second_gap, np.nan)), np.float64)
 
     @cached_property
     def tbt(self) -> Distribution:

@@ -23,6 +23,10 @@ WATERMARK = 100
 _ENDLESS = 1 << 60
 
 
+def _nobody(_request: int, _at_ps: int) -> None:
+    """Told of the end of a request."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Running:
     """A decoding request: tokens whose keys and values are kept as its stay began, at decoding iteration `since`, and
@@ -39,7 +43,7 @@ class Server:
     def __init__(self, number: int, system: System, memory: Memory, costs: Costs, load: Load, records: Records) -> None:
         self.number, self.clock_ps = number, 0
         self.history = History()
-        self.done: Callable[[int, int], None] = lambda request, at_ps: None
+        self.done: Callable[[int, int], None] = _nobody
         self.free = memory.pages
         self.outstanding = 0
         self._costs, self._memory, self._load, self._records = costs, memory, load, records

@@ -28,6 +28,10 @@ Progress = Callable[[int, int], None]
 REPORT_EVERY = 512
 
 
+def silent(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeRequest:
     """What to serve: names of shipped specs or paths of the user's own.
@@ -49,7 +53,7 @@ class ServeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefilled:
-    """What a separate prefill did: its machine and costs, and picoseconds in which its copies were busy, all together."""
+    """What a separate prefill did: its machine and costs, and picoseconds in which its copies were busy, in sum."""
 
     machine: Machine
     costs: Costs
@@ -92,7 +96,7 @@ class Setup:
         return self.machine.memory
 
 
-def serve(request: ServeRequest, progress: Progress = lambda done, total: None) -> Served:
+def serve(request: ServeRequest, progress: Progress = silent) -> Served:
     """Serve a trace; raises AttnSimError for anything wrong in the input. An interrupt keeps what is done."""
     setup = Setup(request.system, request.model, request.overrides)
     return serve_on(setup, request, progress)
@@ -101,7 +105,7 @@ def serve(request: ServeRequest, progress: Progress = lambda done, total: None) 
 def serve_on(
     setup: Setup,
     request: ServeRequest,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
     system: System | None = None,
 ) -> Served:
     """Serve a trace on a system that is loaded already; `system` replaces its schedule, all else must be the same."""

@@ -23,6 +23,7 @@ SCHEMA_OF: dict[Kind, str] = {
     "cascade": "cascade",
     "model": "model",
     "mapping": "mapping",
+    "trace": "trace",
     "validation": "claims",
 }
 """Name of the schema of each kind of file."""
@@ -83,6 +84,10 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
         from attnsim.specs.model import Model
 
         return (Model,)
+    if name == "trace":
+        from attnsim.specs.trace import Trace
+
+        return (Trace,)
     if name == CALIBRATION:
         from attnsim.specs.calibration import Calibration
 

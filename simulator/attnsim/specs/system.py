@@ -104,8 +104,8 @@ class Schedule(Spec):
     """How iterations follow each other.
 
     batches: sub-batches in flight, each at another layer; left out: one for each stage of a pipeline, and with
-    offloading one more than copies of the layers. max_batch: requests that decode at once, in all sub-batches. overhead:
-    of each iteration, in which the host schedules and samples; nothing of the sub-batch runs meanwhile.
+    offloading one more than copies of the layers. max_batch: requests that decode at once, in all sub-batches.
+    overhead: of each iteration, in which the host schedules and samples; nothing of the sub-batch runs meanwhile.
     """
 
     batches: PositiveInt | None = None
@@ -123,7 +123,7 @@ class Kernels(Spec):
 
 
 class System(FileSpec):
-    """Pools by name, their roles, and how requests are served. `source` tells where configuration and prices are from."""
+    """Pools by name, their roles, and how requests are served. source: where configuration and prices come from."""
 
     name: Text
     family: Literal["offload"]

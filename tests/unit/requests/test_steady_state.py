@@ -8,8 +8,9 @@ import pytest
 
 from attnsim.errors import AttnSimError
 from attnsim.requests import load_requests, mean_keys
-from attnsim.requests.lengths import DATASETS, LogNormal
+from attnsim.requests.lengths import LogNormal, Mixture, mixture
 from attnsim.requests.steady_state import steady_state_batch
+from attnsim.specs.trace import load_trace
 
 SHARES = [(i + 0.5) / 2000 for i in range(2000)]
 
@@ -26,27 +27,28 @@ CONTEXTS = {"share-gpt": (304.7, 218, 629), "alpaca": (67.7, 53, 131)}
 
 def inputs(name: str) -> list[int]:
     """Input lengths at shares that cover both parts of a mixture evenly."""
-    dataset = DATASETS[name]
+    lengths = mixture(load_trace(name).prompt)
     parts = ((i * 0.6180339887) % 1.0 for i in range(40 * len(SHARES)))
     shares = ((i * 0.7548776662) % 1.0 for i in range(40 * len(SHARES)))
-    return [dataset.input_at(part, max(share, 1e-9)) for part, share in zip(parts, shares, strict=True)]
+    return [lengths.at(part, max(share, 1e-9)) for part, share in zip(parts, shares, strict=True)]
 
 
 def outputs(name: str) -> list[int]:
-    return [DATASETS[name].outputs.at(share) for share in SHARES]
+    lengths = mixture(load_trace(name).generated)
+    return [lengths.at(0.0, share) for share in SHARES]
 
 
 def quantile(values: list[int], share: float) -> int:
     return sorted(values)[int(share * len(values))]
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_mean_lengths_are_the_published_ones(name: str) -> None:
     assert statistics.fmean(inputs(name)) == pytest.approx(PUBLISHED[name][0], rel=0.03)
     assert statistics.fmean(outputs(name)) == pytest.approx(PUBLISHED[name][1], rel=0.01)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_lengths_spread_as_those_that_were_counted(name: str) -> None:
     for lengths, counted in zip((inputs(name), outputs(name)), COUNTED[name], strict=True):
         found = [quantile(lengths, share) for share in (0.1, 0.5, 0.9, 0.99)]
@@ -54,7 +56,7 @@ def test_lengths_spread_as_those_that_were_counted(name: str) -> None:
         assert found[0] == pytest.approx(counted[0], rel=0.35)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_contexts_of_a_large_batch_are_those_of_the_artifact(name: str) -> None:
     keys = [request.keys for request in steady_state_batch(name, 50_000, 3)]
     found = statistics.fmean(keys), quantile(keys, 0.5), quantile(keys, 0.9)
@@ -75,6 +77,26 @@ def test_lengths_taken_as_often_as_they_are_long_have_the_mean_that_this_gives()
     plain = [lengths.at(share) for share in SHARES]
     by_length = statistics.fmean(lengths.by_length().at(share) for share in SHARES)
     assert by_length == pytest.approx(sum(n * n for n in plain) / sum(plain), rel=0.005)
+
+
+def test_of_a_mixture_the_longer_part_is_then_chosen_more_often() -> None:
+    parts = LogNormal(median=10.0, sigma=0.5, most=100), LogNormal(median=300.0, sigma=0.2, most=900)
+    lengths = Mixture(parts=parts, shares=(0.75, 0.25))
+    plain = [(part, part.at(share)) for part in parts for share in SHARES]
+    weights = [length * (0.75 if part is parts[0] else 0.25) for part, length in plain]
+    mean = sum(weight * length for weight, (_, length) in zip(weights, plain, strict=True)) / sum(weights)
+    assert lengths.by_length().mean_tokens() == pytest.approx(mean, rel=0.01)
+    assert lengths.mean_tokens() == pytest.approx(sum(weights) / len(SHARES), rel=0.005)
+
+
+def test_contexts_are_cut_only_where_the_trace_says_so() -> None:
+    assert max(request.keys for request in steady_state_batch("share-gpt", 5000, 0)) == 2048
+    keys = [request.keys for request in steady_state_batch("kimi-conv", 5000, 0)]
+    assert max(keys) > 100_000
+    assert steady_state_batch("kimi-conv", 10, 0) == steady_state_batch("kimi-conv", 5000, 0)[:10]
+    # A prompt, and half of what is generated where it is taken as often as it is long.
+    lengths = mixture(load_trace("kimi-conv").generated).by_length()
+    assert statistics.fmean(keys) == pytest.approx(12035.1 + lengths.mean_tokens() / 2, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from attnsim.specs.load import load_text
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
 from attnsim.specs.provenance import sourced_numbers
+from attnsim.specs.system import load_system
+from attnsim.specs.trace import load_trace
 
 PLACEHOLDERS = ("", "?", "-", "tbd", "unknown", "none", "n/a", "guess", "made up")
 
@@ -32,6 +34,11 @@ def test_every_number_of_a_link_has_a_source(name: str) -> None:
 @pytest.mark.parametrize("name", names("model"))
 def test_every_number_of_a_model_has_a_source(name: str) -> None:
     assert [n.path for n in sourced_numbers(load_model(name)) if n.source.lower() in PLACEHOLDERS] == []
+
+
+@pytest.mark.parametrize("name", names("trace"))
+def test_every_number_of_a_trace_has_a_source(name: str) -> None:
+    assert [n.path for n in sourced_numbers(load_trace(name)) if n.source.lower() in PLACEHOLDERS] == []
 
 
 def test_the_nearest_source_is_the_source_of_a_number() -> None:
@@ -56,9 +63,17 @@ def test_every_mapping_names_its_source_and_what_it_is_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in ("hardware", "link", "model", "mapping") for name in names(kind)]
+    ("kind", "name"),
+    [(kind, name) for kind in ("hardware", "link", "system", "model", "mapping", "trace") for name in names(kind)],
 )
 def test_a_shipped_spec_is_called_as_its_file_is(kind: Kind, name: str) -> None:
-    load = {"hardware": load_hardware, "link": load_link, "model": load_model, "mapping": load_mapping}[kind]
+    load = {
+        "hardware": load_hardware,
+        "link": load_link,
+        "system": load_system,
+        "model": load_model,
+        "mapping": load_mapping,
+        "trace": load_trace,
+    }[kind]
     named = load(name).model_dump()["name"]
     assert named == shipped_files(kind)[name].stem == name

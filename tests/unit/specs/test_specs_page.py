@@ -17,6 +17,7 @@ from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.model import Model, model_problems
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec
+from attnsim.specs.trace import Trace, trace_problems
 
 PAGE = (data_root() / "docs" / "specs.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n# (\w+)\n(.*?)```", PAGE, re.DOTALL)
@@ -36,6 +37,8 @@ def read(kind: str, text: str) -> FileSpec:
             return load_text(text, LoopNest, "mine.yaml", loop_nest_problems)
         case "claims":
             return load_text(text, Claims, "mine.yaml", claims_problems)
+        case "trace":
+            return load_text(text, Trace, "mine.yaml", trace_problems)
         case _:
             return load_text(text, Model, "mine.yaml", model_problems)
 
@@ -46,7 +49,8 @@ def test_an_example_of_the_page_is_read(kind: str, text: str) -> None:
 
 
 def test_there_is_an_example_of_every_kind_but_cascades() -> None:
-    assert {kind for kind, _ in EXAMPLES} == {"hardware", "model", "mapping", "claims", "gpu", "kernel", "calibration"}
+    kinds = {"hardware", "model", "mapping", "trace", "claims", "gpu", "kernel", "calibration"}
+    assert {kind for kind, _ in EXAMPLES} == kinds
 
 
 def test_the_messages_of_the_page_are_those_that_come() -> None:

@@ -1,0 +1,48 @@
+"""The largest batch that keeps an objective: bisection over the limit on requests that decode at once."""
+
+from __future__ import annotations
+
+from attnsim.serving.outcome import Outcome
+from attnsim.serving.simulate import Progress, Served, ServeRequest, Setup, serve_on
+from attnsim.serving.slo import Slo
+from attnsim.specs.system import System
+
+SHARE = 0.99
+"""Of the requests that have to keep the objective."""
+
+
+def fit(request: ServeRequest, slo: Slo, progress: Progress) -> Outcome:
+    """Serve with the largest batch with which enough requests keep the objective; with the best one if none does.
+
+    More requests at once are taken to keep it less often, so that halving the range finds the largest. Raises what
+    `serve` raises.
+    """
+    setup = Setup(request.system, request.model, request.overrides)
+    best = Outcome(serve_on(setup, request, progress), slo)
+    if best.served.interrupted or _share(best) >= SHARE:
+        return best
+    low, high = 0, best.largest_batch
+    found: Outcome | None = None
+    while high - low > 1:
+        middle = (low + high) // 2
+        tried = Outcome(_served(setup, request, progress, middle), slo)
+        if tried.served.interrupted:
+            return tried
+        if _share(tried) >= SHARE:
+            low, found = middle, tried
+        else:
+            high = middle
+            best = tried if _share(tried) > _share(best) else best
+    if found is None:
+        return best
+    return Outcome(_served(setup, request, progress, low), slo)
+
+
+def _served(setup: Setup, request: ServeRequest, progress: Progress, batch: int) -> Served:
+    schedule = setup.system.schedule.model_copy(update={"max_batch": batch})
+    system: System = setup.system.model_copy(update={"schedule": schedule})
+    return serve_on(setup, request, progress, system)
+
+
+def _share(outcome: Outcome) -> float:
+    return outcome.kept.share if outcome.kept is not None else 0.0
