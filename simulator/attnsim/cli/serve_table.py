@@ -36,7 +36,7 @@ def _rows(outcome: Outcome) -> list[tuple[str, str]]:
     served, records = outcome.served, outcome.served.records
     memory, (since, until) = served.machine.memory, outcome.window_s
     ended = int(outcome.ended.sum())
-    steady = _rounded(outcome.steady_tokens_per_s)
+    speed, steady = _rounded(outcome.tokens_per_s), _rounded(outcome.steady_tokens_per_s)
     batch = f"{outcome.batch():.4g} in the mean, {outcome.batch(since, until):.4g} in the steady part"
     left = len(served.load) - ended - len(records.rejected)
     fate = [f"{ended:,} completed"]
@@ -49,7 +49,7 @@ def _rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("requests", ", ".join(fate)),
         (
             "throughput",
-            f"{_rounded(outcome.tokens_per_s)} tokens/s over {seconds(outcome.duration_s)}; {steady} in the steady part",
+            f"{speed} tokens/s over {seconds(outcome.duration_s)}; {steady} in the steady part",
         ),
         ("first token", spread(distribution(outcome.ttft))),
         ("between tokens", spread(outcome.tbt)),

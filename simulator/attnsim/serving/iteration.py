@@ -27,7 +27,7 @@ LATENCY, BYTES = " latency", " bytes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """A link as the graph sees it: bytes per second of all devices of a side (capacity), and of one message (per_flow)."""
+    """A link as the graph sees it: bytes per second of all devices of a side, and of one message (per_flow)."""
 
     capacity: float
     per_flow: float
