@@ -111,6 +111,13 @@ class Device:
             found.append(Segment(name=steps[-1], steps=tuple(steps)))
         return tuple(found)
 
+    @cached_property
+    def _knows_past(self) -> bool:
+        """Whether the cascade of attention masks what comes later; one that does not computes all pairs."""
+        attention = next(step for step in self._steps if step.name == ATTENTION)
+        names = {rank for rank, _ in attention.cascade.ranks} | {name for name, _ in attention.cascade.constants}
+        return "PAST" in names
+
     @property
     def _steps(self) -> tuple[Step, ...]:
         return self.plan.workload.steps
@@ -165,7 +172,7 @@ class Device:
 
         def make() -> Cost:
             sequences, queries, before = shape
-            extents = {"P": queries, "M": before + queries, "PAST": before}
+            extents = {"P": queries, "M": before + queries, **({"PAST": before} if self._knows_past else {})}
             request = replace(
                 self._request, batch=sequences, seq_len=before + queries, phase="prefill", extents=extents
             )
