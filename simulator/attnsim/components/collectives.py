@@ -150,11 +150,19 @@ def fastest_seconds(
     return np.where(group < 2, 0.0, best)
 
 
-def add_link(builder: GraphBuilder, link: Link, name: str = "link") -> LinkResources:
-    """Add the resources of a link to a graph, for `add_collective`: what is sent at once shares the bandwidth."""
+def waits_for(link: str) -> str:
+    """Name of the resource that stands for the latencies on a link, which keep nothing busy."""
+    return f"{link}_latency"
+
+
+def add_link(builder: GraphBuilder, bandwidth_bytes_per_s: float, name: str = "link") -> LinkResources:
+    """Add the resources of a link of that bandwidth to a graph, for `add_collective`: what is sent at once shares it.
+
+    They are called `name` and `waits_for(name)`.
+    """
     return LinkResources(
-        wire=builder.resource(name, "shared", capacity=link.bandwidth_bytes_per_s),
-        waits=builder.resource(f"{name} latency", servers=_MANY),
+        wire=builder.resource(name, "shared", capacity=bandwidth_bytes_per_s),
+        waits=builder.resource(waits_for(name), servers=_MANY),
     )
 
 

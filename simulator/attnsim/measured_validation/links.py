@@ -125,7 +125,8 @@ def _alpha_beta(asked: pl.DataFrame, fitted: pl.DataFrame) -> pl.Series:
         sent, measured = _wire_bytes(own), own["latency_ms"].to_numpy()
 
         def errors(logs: Floats, sent: Floats = sent, measured: Floats = measured) -> Floats:
-            return np.log((np.exp(logs[0]) + sent * np.exp(logs[1])) / measured)
+            errors: Floats = np.log((np.exp(logs[0]) + sent * np.exp(logs[1])) / measured)
+            return errors
 
         latency_ms, ms_per_byte = np.exp(least_squares(errors, np.log([1e-2, 1e-8])).x)
         made[part["_at"].to_numpy()] = latency_ms + _wire_bytes(part) * ms_per_byte
