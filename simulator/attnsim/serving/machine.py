@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from attnsim.components.collectives import Collective, collective
-from attnsim.errors import AttnSimError, Problem, SpecError
+from attnsim.errors import SpecError
 from attnsim.serving.device import NOTHING, Cost, Device, Segment
 from attnsim.serving.iteration import BYTES, LATENCY, Layout, Template, Wire, make_template
 from attnsim.serving.memory import Memory, memory_of
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.link import Link, load_link
 from attnsim.specs.model import Model, load_model
+from attnsim.specs.npu_pim import NpuPim
 from attnsim.specs.overrides import parse_override
 from attnsim.specs.spec import problem_at
 from attnsim.specs.system import Pool, System, load_system
@@ -257,12 +258,13 @@ def capacity_bytes(device: Device) -> float:
     hardware = device.plan.hardware
     if isinstance(hardware, GpuTile):
         return hardware.dram.capacity_bytes
-    memory = getattr(hardware, "memory", None)
-    found = getattr(memory, "capacity_bytes", None)
-    if found is None:
-        what, remedy = f"{hardware.name} does not say how much memory it has", "take a GPU or an NPU with PIM"
-        raise AttnSimError(Problem(path="hardware", what=what, remedy=remedy))
-    return float(found)
+    if isinstance(hardware, NpuPim):
+        return hardware.memory.capacity_bytes
+    name, outermost = list(hardware.memories.items())[-1]
+    if outermost.capacity_bytes is None:
+        what = f"{hardware.name} does not say how much memory it has"
+        raise SpecError(problem_at(hardware, f"memories.{name}", what, "add `capacity` to it"))
+    return outermost.capacity_bytes
 
 
 def _wire(link: Link, all_ports: int, ports: int) -> Wire:

@@ -15,7 +15,6 @@ from attnsim.serving.records import Records
 from attnsim.serving.server import Server
 from attnsim.serving.simulate import Served
 from attnsim.serving.slo import Slo
-from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.system import Pool
 from attnsim.taskgraph import PS_PER_S
 
@@ -260,9 +259,7 @@ def _seconds(times_ps: Sequence[int]) -> Floats:
 
 
 def _price(pool: Pool, device: Device) -> float | None:
-    hardware = device.plan.hardware
-    own = hardware.price_usd_per_hour if isinstance(hardware, GpuTile) else None
-    price = pool.price_usd_per_hour or own
+    price = pool.price_usd_per_hour or device.plan.hardware.price_usd_per_hour
     return None if price is None else price * pool.devices
 
 
