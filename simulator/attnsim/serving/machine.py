@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from attnsim.components.collectives import Collective, collective
@@ -87,6 +87,11 @@ class Machine:
         pool = self.system.pools[offloading.pool]
         by_heads = offloading.partition == "heads"
         self.memory_devices = pool.devices
+        heads = self.model.ranks.get("H", 1)
+        if by_heads and heads % pool.devices:
+            what = f"{heads} heads of keys and values are not divided by {pool.devices} devices of {offloading.pool}"
+            remedy = "take a divisor of the heads, or partition: requests"
+            raise SpecError(problem_at(self.system, "attention.partition", what, remedy))
         self.memory_device = Device(model_name, pool, pool.devices if by_heads else 1, self.system.kernels, overrides)
         if self.device.whole or self.memory_device.whole:
             what = "layers of this device are simulated as a whole, so that attention cannot go elsewhere"
@@ -113,8 +118,18 @@ class Machine:
         return memory_of(self)
 
     def segments(self) -> tuple[Segment, ...]:
-        """Parts of a layer around attention; none where the layer is one."""
-        return () if self.device.whole else (*self.device.before, *self.device.after)
+        """Parts of a layer around attention; where the layer is one, sums over the group that it leaves to the pool."""
+        return (*self._before(), *self._after())
+
+    def _before(self) -> tuple[Segment, ...]:
+        return () if self.device.whole else self.device.before
+
+    def _after(self) -> tuple[Segment, ...]:
+        if not self.device.whole:
+            return self.device.after
+        if getattr(self.device.plan.hardware, "link", None) is not None:
+            return ()
+        return tuple(replace(segment, steps=()) for segment in self.device.after if segment.reduced)
 
     def template(self, batches: int) -> Template:
         """The graph of iterations with so many sub-batches."""
@@ -123,14 +138,13 @@ class Machine:
         return self._templates[batches]
 
     def _layout(self, batches: int) -> Layout:
-        whole = self.device.whole
-        after = () if whole else self.device.after
+        after = self._after()
         return Layout(
             layers=self.layers,
             batches=batches,
             executors=max(self.copies, self.stages),
             staged=self.stages > 1,
-            before=() if whole else tuple(segment.name for segment in self.device.before),
+            before=tuple(segment.name for segment in self._before()),
             after=tuple(segment.name for segment in after),
             reduced=frozenset(segment.name for segment in after if segment.reduced),
             link=_wire(self.link, 1, 1) if self.link else None,
