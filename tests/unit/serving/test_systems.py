@@ -17,13 +17,14 @@ LARGEST = {
     "h100_rtx3090x4": "llama_33b",
     "lamina_33b": "llama_33b",
     "lamina_staggered_33b": "llama_33b",
+    "lamina_vllm_x2": "llama_33b",
     "neupims_x4": "gpt3-7b",
     "v6e_x1": "llama3_8b",
 }
 """Models that systems are meant for; llama3_70b for all others."""
 SERVED = {"attacc_x8": "gpt3-7b", "lamina_staggered_33b": "llama_33b", "neupims_x4": "gpt3-7b"}
 """Models that are served here; llama3_8b, which has fewer layers, for all others."""
-REQUESTS = [(10 + 2 * number, 1 + number % 5) for number in range(20)]
+REQUESTS = [(16 + number % 4, 1 + number % 5) for number in range(20)]
 TOKENS = sum(generated for _, generated in REQUESTS)
 
 
