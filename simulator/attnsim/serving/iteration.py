@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attnsim.engine import run
-from attnsim.taskgraph import GraphBuilder, Int32, Int64, TaskGraph
+from attnsim.taskgraph import PS_PER_S, GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
 ROUNDS = 3
@@ -86,29 +86,25 @@ def measure_round(template: Template, works: Mapping[str, int]) -> Round:
     trace = run(graph)
     ends = trace.end_ps[template.ends].max(axis=1)
     before_ps = int(ends[-2]) if len(ends) > 1 else 0
-    period_ps = int(ends[-1]) - before_ps
-    return Round(period_ps=period_ps, busy_ps=_busy(graph, trace, before_ps, int(ends[-1])))
+    return Round(period_ps=int(ends[-1]) - before_ps, busy_ps=_busy(graph, trace, len(ends)))
 
 
-def _busy(graph: TaskGraph, trace: Trace, since_ps: int, until_ps: int) -> dict[str, float]:
-    """Busy time between two moments by name of resource; instances of a name (`layers[1]`) are averaged."""
+def _busy(graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
+    """Busy time of a round by name of resource; instances of a name (`layers[1]`) are averaged.
+
+    Every round has the same work, so that the share of all that is done is what a period of the steady state holds.
+    """
     found: dict[str, list[float]] = {}
     for group, resource in enumerate(graph.resources):
         if resource.name.endswith(LATENCY):
             continue
         tasks = np.flatnonzero(graph.resource == group)
-        start = np.clip(trace.start_ps[tasks], since_ps, until_ps)
-        end = np.clip(trace.end_ps[tasks], since_ps, until_ps)
-        busy = float((end - start).sum()) if resource.kind == "fifo" else _used_ps(graph, tasks, start, end, trace)
-        found.setdefault(resource.name.partition("[")[0], []).append(busy)
+        if resource.kind == "fifo":
+            busy = float((trace.end_ps[tasks] - trace.start_ps[tasks]).sum())
+        else:
+            busy = float(graph.work[tasks].sum()) / resource.capacity * PS_PER_S
+        found.setdefault(resource.name.partition("[")[0], []).append(busy / rounds)
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def _used_ps(graph: TaskGraph, tasks: Int64, start: Int64, end: Int64, trace: Trace) -> float:
-    """Picoseconds in which the capacity of a link would carry what its messages bring in a window."""
-    whole = np.maximum(trace.end_ps[tasks] - trace.start_ps[tasks], 1)
-    carried = float((graph.work[tasks] * ((end - start) / whole)).sum())
-    return carried / graph.resources[int(graph.resource[tasks[0]])].capacity * 1e12 if len(tasks) else 0.0
 
 
 def make_template(layout: Layout) -> Template:

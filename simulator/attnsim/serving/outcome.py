@@ -68,12 +68,18 @@ class Outcome:
     @cached_property
     def tokens(self) -> float:
         """Tokens that were generated, those of requests that did not end included."""
-        return float(sum(per.sum() for per in self._made))
+        return float(sum(per.sum() for per in self._made)) + len(self._from_prefill)
 
     @cached_property
     def _made(self) -> list[Floats]:
         """Tokens of each iteration of each server."""
         return [_tokens_made(self.served, server) for server in self.served.servers]
+
+    @cached_property
+    def _from_prefill(self) -> Floats:
+        """When the first tokens that a separate prefill makes are there, in seconds; empty without one."""
+        there = np.array(self.served.records.first_ps) >= 0
+        return self.first[there & (self.served.prefill is not None)]
 
     @property
     def tokens_per_s(self) -> float:
@@ -94,7 +100,7 @@ class Outcome:
         since, until = self.window_s
         if until <= since:
             return self.tokens_per_s
-        inside = 0.0
+        inside = float(((self._from_prefill > since) & (self._from_prefill <= until)).sum())
         for server, made in zip(self.served.servers, self._made, strict=True):
             end = np.array(server.history.end_ps) / PS_PER_S
             inside += float(made[(end > since) & (end <= until)].sum())

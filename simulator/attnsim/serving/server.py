@@ -82,8 +82,18 @@ class Server:
             self._records.rejected.append(request)
             self.done(request, max(self.clock_ps, self._load.ready_ps[request]))
             return
+        if self._mode == "separate" and self._load.generated[request] == 1:
+            self._answered(request)
+            return
         self.outstanding += total
         self._waiting.append(request)
+
+    def _answered(self, request: int) -> None:
+        """The first token, which a separate prefill has made, is all of the answer."""
+        records = self._records
+        records.admitted_ps[request] = self._load.ready_ps[request]
+        records.done_ps[request] = records.first_ps[request]
+        self.done(request, records.first_ps[request])
 
     def step(self) -> None:
         """One iteration; there has to be something to do."""
