@@ -58,13 +58,15 @@ class Layout:
 class Template:
     """A graph whose work is still open. kinds: for each task, which of `names` says its work (picoseconds or bytes).
 
-    ends: the last task of each round (row) and sub-batch (column).
+    ends: the last task of each round (row) and sub-batch (column). tasks: those of each resource that can be busy, by
+    its number.
     """
 
     graph: TaskGraph
     names: tuple[str, ...]
     kinds: Int32
     ends: Int64
+    tasks: Mapping[int, Int64]
 
     def filled(self, works: Mapping[str, int]) -> TaskGraph:
         """The graph with the work of each kind."""
@@ -86,19 +88,17 @@ def measure_round(template: Template, works: Mapping[str, int]) -> Round:
     trace = run(graph)
     ends = trace.end_ps[template.ends].max(axis=1)
     before_ps = int(ends[-2]) if len(ends) > 1 else 0
-    return Round(period_ps=int(ends[-1]) - before_ps, busy_ps=_busy(graph, trace, len(ends)))
+    return Round(period_ps=int(ends[-1]) - before_ps, busy_ps=_busy(template.tasks, graph, trace, len(ends)))
 
 
-def _busy(graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
+def _busy(of_resource: Mapping[int, Int64], graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
     """Busy time of a round by name of resource; instances of a name (`layers[1]`) are averaged.
 
     Every round has the same work, so that the share of all that is done is what a period of the steady state holds.
     """
     found: dict[str, list[float]] = {}
-    for group, resource in enumerate(graph.resources):
-        if resource.name.endswith(LATENCY):
-            continue
-        tasks = np.flatnonzero(graph.resource == group)
+    for group, tasks in of_resource.items():
+        resource = graph.resources[group]
         if resource.kind == "fifo":
             busy = float((trace.end_ps[tasks] - trace.start_ps[tasks]).sum())
         else:
@@ -143,11 +143,17 @@ class _Maker:
         for number in range(ROUNDS if layout.batches > 1 else 1):
             last = self._round(number, last)
             ends.append([made[0] for made in last])
+        graph = self._graph.build()
         return Template(
-            graph=self._graph.build(),
+            graph=graph,
             names=tuple(self._names),
             kinds=np.array(self._kinds, np.int32),
             ends=np.array(ends, np.int64),
+            tasks={
+                number: np.flatnonzero(graph.resource == number)
+                for number, resource in enumerate(graph.resources)
+                if not resource.name.endswith(LATENCY)
+            },
         )
 
     def _round(self, number: int, last: Sequence[list[int]]) -> list[list[int]]:
