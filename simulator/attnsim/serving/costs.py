@@ -32,7 +32,7 @@ class Corner:
     joule: float | None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Corners of a cell of the grid, their periods, and for how many iterations in all each has stood (`used`)."""
 
@@ -114,7 +114,7 @@ class Costs:
     def forget_use(self) -> None:
         """Count from nothing, with all that was simulated kept."""
         for cell in self._cells.values():
-            cell.used = [0.0] * len(cell.used)
+            cell.used[:] = [0.0] * len(cell.used)
 
     @property
     def most_used(self) -> tuple[int, Shape]:

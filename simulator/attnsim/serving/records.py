@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Requests by number: when each arrives and can start (ps), its prompt and how many tokens it generates."""
 
@@ -19,7 +19,7 @@ class Load:
         return len(self.prompt)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """What became of each request: -1 for what has not happened.
 
@@ -55,7 +55,7 @@ def _column() -> array[int]:
     return array("q")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Iterations in order: when each ended and how long it took (ps), how many decoded, for how many of them it was
     the first iteration, tokens of prompts, pages taken at its end."""

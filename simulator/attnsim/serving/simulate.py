@@ -225,15 +225,18 @@ class _Run:
     def go(self, progress: Progress) -> bool:
         """Serve until all have ended; whether it was interrupted."""
         try:
-            steps = 0
-            while self._step():
-                steps += 1
-                if steps % REPORT_EVERY == 0:
-                    progress(self._ended, self._count)
+            self._all(progress)
         except KeyboardInterrupt:
             return True
-        progress(self._ended, self._count)
         return False
+
+    def _all(self, progress: Progress) -> None:
+        steps = 0
+        while self._step():
+            steps += 1
+            if steps % REPORT_EVERY == 0:
+                progress(self._ended, self._count)
+        progress(self._ended, self._count)
 
     def _step(self) -> bool:
         """Hand out what has arrived, then one iteration of the server furthest back; False when nothing is left."""
