@@ -149,7 +149,7 @@ class Costs:
     def _error(self, key: tuple[int, int, int, int, int]) -> float:
         """Interpolation against simulation at the whole numbers in the middle of a cell's first shape."""
         batches = key[0]
-        decode, keys, prefill, prefill_keys = (round(size) for size in self._seen[key])
+        decode, keys, prefill, prefill_keys = (max(round(size), 1) if size else 0 for size in self._seen[key])
         exact = self.corner(
             batches, Shape(decode=decode, keys=keys, prefill=prefill, prefill_keys=prefill_keys)
         ).round.period_ps

@@ -62,13 +62,17 @@ class Outcome:
 
     @cached_property
     def duration_s(self) -> float:
-        """From the first arrival to the last iteration."""
-        return max((server.clock_ps for server in self.served.servers), default=0) / PS_PER_S
+        """From the first arrival to the last iteration, or the last token of a separate prefill."""
+        ends = [int(server.history.end_ps[-1]) for server in self.served.servers if server.history.end_ps]
+        return max([*ends, *self.served.records.done_ps, 0]) / PS_PER_S
 
     @cached_property
     def tokens(self) -> float:
         """Tokens that were generated, those of requests that did not end included."""
-        return float(sum(per.sum() for per in self._made))
+        decoded = sum(sum(server.history.decode) for server in self.served.servers)
+        if self.served.system.prefill.mode == "removed":
+            return float(decoded)
+        return float(decoded + int((np.array(self.served.records.first_ps) >= 0).sum()))
 
     @cached_property
     def _made(self) -> list[Floats]:
@@ -144,15 +148,22 @@ class Outcome:
         found = np.full(len(self.ended), np.nan)
         for server in self.served.servers:
             _fill_gaps(self.served.records, server, self.ended, found)
+        if self._stalls.size:
+            np.maximum.at(found, self._stalls[:, 0], self._stalls[:, 1] / PS_PER_S)
         return np.asarray(np.fmax(found, np.where(self.ended, self._second_gap, np.nan)), np.float64)
 
     @cached_property
     def tbt(self) -> Distribution:
         """Seconds between two tokens, over all tokens but the first of each request."""
         parts = [_gaps(server) for server in self.served.servers]
-        second = self._second_gap[np.isfinite(self._second_gap)]
-        values = np.concatenate([*(gap for gap, _ in parts), second])
-        return weighted(values, np.concatenate([*(weight for _, weight in parts), np.ones(len(second))]))
+        alone = [self._second_gap[np.isfinite(self._second_gap)], self._stalls[:, 1] / PS_PER_S]
+        values = np.concatenate([*(gap for gap, _ in parts), *alone])
+        return weighted(values, np.concatenate([*(weight for _, weight in parts), *map(np.ones_like, alone)]))
+
+    @cached_property
+    def _stalls(self) -> npt.NDArray[np.int64]:
+        """(request, ps) between two tokens of requests that were preempted in between."""
+        return np.array(self.served.records.stalls, np.int64).reshape(-1, 2)
 
     @cached_property
     def _second_gap(self) -> Floats:
@@ -267,12 +278,14 @@ def _price(pool: Pool, device: Device) -> float | None:
 
 
 def _tokens_made(served: Served, server: Server) -> Floats:
-    """Tokens of each iteration: of those that decode, and the first ones, which prompts give."""
+    """Tokens of each iteration: of those that decode, and the first ones, which prompts give. Those of a separate
+    prefill count when an iteration ends next."""
     made = np.array(server.history.decode, np.float64)
-    if served.system.prefill.mode in ("chunked", "whole") and len(made):
+    if served.system.prefill.mode != "removed" and len(made):
         first_ps = np.array(served.records.first_ps, np.int64)
         mine = _of_server(served.records, server, first_ps >= 0)
-        np.add.at(made, np.searchsorted(np.array(server.history.end_ps, np.int64), first_ps[mine]), 1.0)
+        ends = np.searchsorted(np.array(server.history.end_ps, np.int64), first_ps[mine])
+        np.add.at(made, np.minimum(ends, len(made) - 1), 1.0)
     return made
 
 
