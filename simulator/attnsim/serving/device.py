@@ -22,6 +22,8 @@ from attnsim.workload import Step
 ATTENTION = "attention"
 QUERY = "q_projection"
 """Name of the step that makes queries, where a model has one of its own."""
+WRITE = "cache_write"
+"""Name of the phase that writes new keys and values."""
 STATIC = "static"
 TOKENS_PER_OCTAVE = 4
 WHOLE = frozenset({"npu_pim"})
@@ -30,10 +32,15 @@ WHOLE = frozenset({"npu_pim"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Time of a step in seconds, and joules above idle of one device; None where the hardware does not give them."""
+    """Time of a step in seconds, and joules above idle of one device; None where the hardware does not give them.
+
+    compute_s, memory_s: what its arithmetic and its bytes take at least, at the peak of the device.
+    """
 
     seconds: float
     joule: float | None
+    compute_s: float = 0.0
+    memory_s: float = 0.0
 
     def plus(self, other: Cost) -> Cost:
         """Both, one after the other."""
@@ -45,6 +52,8 @@ class Cost:
         return Cost(
             seconds=share * self.seconds + other_share * other.seconds,
             joule=share * (self.joule or 0.0) + other_share * (other.joule or 0.0) if known else None,
+            compute_s=share * self.compute_s + other_share * other.compute_s,
+            memory_s=share * self.memory_s + other_share * other.memory_s,
         )
 
 
@@ -157,6 +166,12 @@ class Device:
         request = replace(self._request, batch=sequences, seq_len=max(keys, 1))
         return self._remember(("decode", sequences, keys), lambda: self._only(ATTENTION, request))
 
+    def decode_older(self, sequences: int, keys: int) -> Cost:
+        """Attention of the new tokens to older ones, whose keys and values are written already."""
+        request = replace(self._request, batch=sequences, seq_len=max(keys, 1))
+        key = ("older", sequences, keys)
+        return self._remember(key, lambda: self._only(ATTENTION, request, without=WRITE))
+
     def prefill(self, tokens: int, keys: int) -> Cost:
         """Attention of so many new tokens, each of which sees `keys` others in the mean.
 
@@ -185,27 +200,35 @@ class Device:
         request = replace(self._request, batch=sequences, seq_len=max(keys, 1))
         return self._remember(("layer", sequences, keys), lambda: self._cost(simulate_plan(make_plan(request))))
 
-    def _only(self, name: str, request: Request) -> Cost:
-        """One step of a layer; sums over the group are left to the system."""
+    def _only(self, name: str, request: Request, without: str = "") -> Cost:
+        """One step of a layer, if need be without one of its phases; sums over the group are left to the system."""
         plan = make_plan(request)
         steps = tuple(replace(step, summed_over=1) for step in plan.workload.steps if step.name == name)
-        return self._cost(simulate_plan(replace(plan, workload=replace(plan.workload, steps=steps))))
+        return self._cost(simulate_plan(replace(plan, workload=replace(plan.workload, steps=steps))), without)
 
     def _remember(self, key: tuple[object, ...], make: Callable[[], Cost]) -> Cost:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
 
-    def _cost(self, result: Run | Infeasible) -> Cost:
+    def _cost(self, result: Run | Infeasible, without: str = "") -> Cost:
         if isinstance(result, Infeasible):
             raise AttnSimError(Problem(path=self.plan.hardware.name, what=str(result)))
         for one in result.trust:
             self.trust.setdefault(one.step, one)
         metrics = result.metrics
         self.static_w = float(metrics.energy_j.get(STATIC, 0.0)) / metrics.latency_s
-        seconds = metrics.latency_s if self._kernels.times == "modeled" else ideal_s(metrics, self._kernels)
+        seconds = metrics.latency_s - sum(phase.latency_s for phase in metrics.phases if phase.name == without)
+        if self._kernels.times == "ideal":
+            seconds = ideal_s(metrics, self._kernels)
         known = {name: joule for name, joule in metrics.energy_j.items() if name != STATIC}
-        return Cost(seconds=float(seconds), joule=float(sum(known.values())) if known else None)
+        bounds = metrics.bounds_s
+        return Cost(
+            seconds=float(seconds),
+            joule=float(sum(known.values())) if known else None,
+            compute_s=float(max((bound for name, bound in bounds.items() if name not in _MEMORIES), default=0.0)),
+            memory_s=float(max((bound for name, bound in bounds.items() if name in _MEMORIES), default=0.0)),
+        )
 
 
 def ideal_s(metrics: Metrics, kernels: Kernels) -> float:

@@ -118,10 +118,11 @@ class Machine:
     def template(self, batches: int) -> Template:
         """The graph of iterations with so many sub-batches."""
         if batches not in self._templates:
-            self._templates[batches] = make_template(self._layout(batches))
+            self._templates[batches] = make_template(self.layout(batches))
         return self._templates[batches]
 
-    def _layout(self, batches: int) -> Layout:
+    def layout(self, batches: int) -> Layout:
+        """What an iteration with so many sub-batches looks like."""
         whole = self.device.whole
         after = () if whole else self.device.after
         return Layout(
@@ -152,10 +153,10 @@ class Machine:
             spent = spent.plus(cost)
             if segment.reduced:
                 self._sum(kinds, segment, shape.tokens)
-        attended = self._attention(shape)
+        attended = self.attention(shape)
         kinds["attention"] = _ps(attended.seconds)
         head = self.device.head(shape.decode) if self.model.head and shape.decode else NOTHING
-        kinds["head"], kinds["overhead"] = _ps(head.seconds), _ps(self.system.schedule.overhead_s)
+        kinds["head"], kinds["overhead"] = _ps(head.seconds), _ps(self._overhead_s(shape))
         if self.stages > 1:
             moved = shape.tokens * self.model.ranks["D"] * WORD_BYTES
             _add(kinds, "hand over", collective(self._joined(), "send", moved, 2), 1)
@@ -163,13 +164,16 @@ class Machine:
             attended = attended.plus(self._messages(kinds, shape))
         return Work(kinds=kinds, joule=self._joule(spent, attended, head))
 
-    def _attention(self, shape: Shape) -> Cost:
+    def attention(self, shape: Shape) -> Cost:
+        """Attention of one layer on one of its devices; of a whole layer where that is simulated as one."""
         if self.device.whole:
             return self._whole(shape)
         device, sequences = self.memory_device, shape.decode
         if self.system.attention is not None and self.system.attention.partition == "requests":
             sequences = -(-shape.decode // self.memory_devices)
-        cost = device.decode(sequences, shape.keys) if sequences else NOTHING
+        early = self.system.attention is not None and self.system.attention.send_q_early
+        decode = device.decode_older if early else device.decode
+        cost = decode(sequences, shape.keys) if sequences else NOTHING
         return cost.plus(device.prefill(shape.prefill, shape.prefill_keys)) if shape.prefill else cost
 
     def _whole(self, shape: Shape) -> Cost:
@@ -177,6 +181,10 @@ class Machine:
             what = f"{self.device.plan.hardware.name} is simulated for decoding only"
             raise SpecError(problem_at(self.system, "prefill.mode", what, "write removed, or separate with a pool"))
         return self.device.layer(shape.decode, shape.keys)
+
+    def _overhead_s(self, shape: Shape) -> float:
+        schedule = self.system.schedule
+        return schedule.overhead_s + shape.decode * schedule.overhead_per_request_s
 
     def _messages(self, kinds: dict[str, int], shape: Shape) -> Cost:
         """Bytes between layers and attention; gives what attention to the new token takes."""
@@ -253,8 +261,10 @@ def model_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"model.{'.'.join(one.path)}={one.text.partition('=')[2]}" for one in kept)
 
 
-def capacity_bytes(device: Device) -> float:
-    """Memory of a device in bytes; raises AttnSimError for hardware whose memory has no capacity."""
+def capacity_bytes(pool: Pool, device: Device) -> float:
+    """Memory of a device of a pool in bytes; raises AttnSimError for hardware whose memory has no capacity."""
+    if pool.memory_bytes is not None:
+        return pool.memory_bytes
     hardware = device.plan.hardware
     if isinstance(hardware, GpuTile):
         return hardware.dram.capacity_bytes

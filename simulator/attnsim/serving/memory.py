@@ -61,13 +61,15 @@ def memory_of(machine: Machine) -> Memory:
     whole = machine.tensor_parallel * (layer * machine.layers + head)
     reserved = system.kv.reserved_bytes or 0.0
     device = machine.device
-    room = system.kv.use * capacity_bytes(device) - reserved
+    room = system.kv.use * capacity_bytes(system.pools[system.layers.pool], device) - reserved
     left = room - per_device
     if left < 0:
         raise AttnSimError(_too_small(machine, per_device, room))
     kv = left * machine.tensor_parallel * machine.stages
     if machine.memory_devices:
-        kv = machine.memory_devices * (system.kv.use * capacity_bytes(machine.memory_device) - reserved)
+        assert system.attention is not None
+        pool = system.pools[system.attention.pool]
+        kv = machine.memory_devices * (system.kv.use * capacity_bytes(pool, machine.memory_device) - reserved)
     pages = math.floor(kv / (system.kv.page * token_bytes)) if kv > 0 else 0
     if pages < 1:
         what = f"{kv / GB:.3g} GB are left for keys and values, less than a page of {system.kv.page} tokens takes"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from attnsim.errors import Problem, SpecError
-from attnsim.specs.explain import explain
+from attnsim.specs.explain import explain, known_keys
 from attnsim.specs.library import shown_path
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spec import FileSpec, Origin
@@ -32,7 +32,9 @@ def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = (), ch
     """Read a YAML file as a spec, after `overrides`; raises SpecError with all problems of the file."""
 
     def read() -> T:
-        return validate_node(apply_overrides(read_node(path), overrides), model, check, path.parent)
+        return validate_node(
+            apply_overrides(read_node(path), overrides, known_keys(model, ())), model, check, path.parent
+        )
 
     return remembered(model.__name__, path, overrides, read)
 

@@ -1,13 +1,13 @@
 """Overrides of single values, `arrays.array_2d.shape=[64, 64]`, applied to the tree of a file before it is checked.
 
 Values are YAML, so `clock=1.2 GHz` and `tile.P1=4` read as they would in the file. A path names keys and list positions
-with dots; its last step may be a key that the file leaves out.
+with dots; its last step may be a key that the file leaves out, its first one a block that the kind of file knows.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from attnsim.errors import Problem, SpecError
@@ -34,11 +34,14 @@ def parse_override(text: str) -> Override:
     return Override(path=steps, value=_placeless(parse_value(value, f"--set {text}")), text=text)
 
 
-def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
-    """The tree with every override put in its place; raises SpecError for all paths that lead nowhere."""
+def apply_overrides(root: Node, overrides: Sequence[Override], blocks: Collection[str] = ()) -> Node:
+    """The tree with every override put in its place; raises SpecError for all paths that lead nowhere.
+
+    blocks: keys at the top that may be left out of the file and then begin empty.
+    """
     problems: list[Problem] = []
     for override in overrides:
-        wrong = _wrong_step(root, override)
+        wrong = _wrong_step(root, override, blocks)
         if wrong is None:
             root = _replaced(root, override.path, override.value)
         else:
@@ -48,11 +51,13 @@ def apply_overrides(root: Node, overrides: Sequence[Override]) -> Node:
     return root
 
 
-def _wrong_step(root: Node, override: Override) -> Problem | None:
+def _wrong_step(root: Node, override: Override, blocks: Collection[str]) -> Problem | None:
     """The first step of a path that is neither there nor a new key of a mapping at the end of the path."""
     node = root
     for position, step in enumerate(override.path):
         child = child_of(node, step)
+        if child is None and position == 0 and step in blocks:
+            return None
         last = position == len(override.path) - 1
         if child is None and not (last and isinstance(node.value, dict)):
             here = ".".join(override.path[:position]) or "the file"

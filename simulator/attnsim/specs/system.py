@@ -24,14 +24,15 @@ class Pool(Spec):
     """Equal devices of one kind.
 
     hardware: name or path of each. mapping: of attention on it, the hardware's own if left out. link: between devices
-    that share a layer, by name. price: of a device, the hardware's own if left out; power: of a device under load, for
-    hardware that does not give its energy.
+    that share a layer, by name. memory, price_usd_per_hour: of a device, the hardware's own if left out; power: of a
+    device under load, for hardware that does not give its energy.
     """
 
     hardware: Text
     devices: PositiveInt
     mapping: Text | None = None
     link: Text | None = None
+    memory_bytes: Bytes | None = Field(alias="memory", default=None)
     price_usd_per_hour: PositiveFloat | None = None
     power_w: Watt | None = Field(alias="power", default=None)
     source: str = ""
@@ -105,12 +106,14 @@ class Schedule(Spec):
 
     batches: sub-batches in flight, each at another layer; left out: one for each stage of a pipeline, and with
     offloading one more than copies of the layers. max_batch: requests that decode at once, in all sub-batches.
-    overhead: of each iteration, in which the host schedules and samples; nothing of the sub-batch runs meanwhile.
+    overhead: of each iteration of a sub-batch, in which the host schedules and samples; nothing of the sub-batch runs
+    meanwhile. overhead_per_request: beside it, of each request that makes a token.
     """
 
     batches: PositiveInt | None = None
     max_batch: PositiveInt | None = None
     overhead_s: Second = Field(alias="overhead", default=0.0)
+    overhead_per_request_s: Second = Field(alias="overhead_per_request", default=0.0)
 
 
 class Kernels(Spec):
