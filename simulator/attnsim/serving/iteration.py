@@ -19,8 +19,9 @@ from attnsim.engine import run
 from attnsim.taskgraph import GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
-ROUNDS = 3
-"""Iterations that are simulated where sub-batches overlap; the last one stands for all."""
+ROUNDS, ROTATING_ROUNDS = 3, 8
+"""Iterations that are simulated where sub-batches overlap, and where they do on copies that take turns, which find
+their rhythm late and may repeat it after several iterations; the mean of the last half stands for all."""
 _MANY = 1 << 20
 LATENCY, BYTES = " latency", " bytes"
 
@@ -81,13 +82,15 @@ class Round:
 
 
 def measure_round(template: Template, works: Mapping[str, int]) -> Round:
-    """Simulate a shape: the period of the last round, and what was busy in it."""
+    """Simulate a shape: the mean period of the last half of the rounds, and what was busy in one of them."""
     graph = template.filled(works)
     trace = run(graph)
     ends = trace.end_ps[template.ends].max(axis=1)
-    before_ps = int(ends[-2]) if len(ends) > 1 else 0
-    period_ps = int(ends[-1]) - before_ps
-    return Round(period_ps=period_ps, busy_ps=_busy(graph, trace, before_ps, int(ends[-1])))
+    rounds = max(len(ends) // 2, 1)
+    before_ps = int(ends[-rounds - 1]) if len(ends) > 1 else 0
+    busy = _busy(graph, trace, before_ps, int(ends[-1]))
+    period_ps = round((int(ends[-1]) - before_ps) / rounds)
+    return Round(period_ps=period_ps, busy_ps={name: total / rounds for name, total in busy.items()})
 
 
 def _busy(graph: TaskGraph, trace: Trace, since_ps: int, until_ps: int) -> dict[str, float]:
@@ -112,7 +115,7 @@ def _used_ps(graph: TaskGraph, tasks: Int64, start: Int64, end: Int64, trace: Tr
 
 
 def make_template(layout: Layout) -> Template:
-    """The graph of `ROUNDS` iterations of a layout, of one where nothing overlaps."""
+    """The graph of some iterations of a layout, of one where nothing overlaps."""
     return _Maker(layout).make()
 
 
@@ -144,7 +147,8 @@ class _Maker:
         layout = self._layout
         last: list[list[int]] = [[] for _ in range(layout.batches)]
         ends = []
-        for number in range(ROUNDS if layout.batches > 1 else 1):
+        rotating = layout.network is not None and layout.executors > 1
+        for number in range(1 if layout.batches == 1 else ROTATING_ROUNDS if rotating else ROUNDS):
             last = self._round(number, last)
             ends.append([made[0] for made in last])
         return Template(
