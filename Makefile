@@ -54,9 +54,10 @@ validate: $(RUNTIME) ## published claims against this code; fails if one of Fuse
 	@$(BIN)/attnsim validate fusemax
 	@for name in $(CLAIMS); do $(BIN)/attnsim validate $$name; (($$? < 2)) || exit 2; done
 
-calibrations: $(DEV) ## fit the constants of all GPU kernels anew, about half an hour
+calibrations: $(DEV) ## fit the constants of all GPU kernels and links anew, about half an hour
 	@$(BIN)/attnsim calibrate
 	@$(BIN)/attnsim calibrate --published
+	@$(BIN)/attnsim calibrate --links
 
 wheel: $(DEV) ## build dist/*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

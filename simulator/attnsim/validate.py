@@ -14,6 +14,7 @@ from attnsim.claims import Comparison, Point, compare, evenly, points_of
 from attnsim.errors import AttnSimError, Problem
 from attnsim.pipeline import Request, require_mapping_fits, simulate
 from attnsim.results import JsonObject, run_json
+from attnsim.serving.asked import IterationRequest, ServeRequest
 from attnsim.specs.claims import Claim, Claims, RunRequest, load_claims
 from attnsim.specs.library import suggest
 
@@ -125,7 +126,7 @@ def runs_of(points: Iterable[Point]) -> tuple[RunRequest, ...]:
 
 def run_key(run: RunRequest) -> str:
     """Equal for runs with the same inputs, whether or not they spell out what is the default."""
-    return repr(request_of(run))
+    return repr(_system_request(run) if run.system else request_of(run))
 
 
 def is_analysis(metric: str) -> bool:
@@ -135,7 +136,44 @@ def is_analysis(metric: str) -> bool:
 
 def measure(runs: Sequence[RunRequest], track: Track = iter) -> Measured:
     """Simulate each run and keep its JSON."""
-    return {run_key(run): run_json(require_mapping_fits(simulate(request_of(run)))) for run in track(runs)}
+    return {run_key(run): _measured(run) for run in track(runs)}
+
+
+def _measured(run: RunRequest) -> JsonObject:
+    from attnsim.serving.results import iteration_json, serving_json
+
+    if run.system is None:
+        return run_json(require_mapping_fits(simulate(request_of(run))))
+    asked = _system_request(run)
+    if isinstance(asked, ServeRequest):
+        from attnsim.serving.outcome import Outcome
+        from attnsim.serving.simulate import serve
+
+        return serving_json(Outcome(serve(asked)))
+    from attnsim.serving.steady import iterate
+
+    return iteration_json(iterate(asked))
+
+
+def _system_request(run: RunRequest) -> ServeRequest | IterationRequest:
+    """Requests served on a system, or a steady iteration where there are none."""
+    if run.system is None or run.model is None:
+        raise AttnSimError(Problem(path="run", what="a system needs a model", remedy="write model: llama3_70b"))
+    overrides = tuple(f"{path}={value}" for path, value in run.set.items())
+    if run.requests is not None:
+        return ServeRequest(
+            system=run.system,
+            model=run.model,
+            trace=run.requests.trace,
+            seed=run.requests.seed,
+            requests=run.requests.count,
+            saturated=run.requests.saturated,
+            overrides=overrides,
+        )
+    if run.batch is None or run.seq_len is None:
+        what = "an iteration of a system needs batch and seq_len"
+        raise AttnSimError(Problem(path="run", what=what, remedy="write both, or requests: {trace: ...}"))
+    return IterationRequest(system=run.system, model=run.model, batch=run.batch, keys=run.seq_len, overrides=overrides)
 
 
 def request_of(run: RunRequest) -> Request:

@@ -11,6 +11,7 @@ from attnsim.cli.analyse import analyse
 from attnsim.cli.answer import Answer
 from attnsim.cli.calibrate import calibrate
 from attnsim.cli.compare import compare
+from attnsim.cli.iterate import iterate
 from attnsim.cli.listing import list_specs
 from attnsim.cli.predict import predict
 from attnsim.cli.report import report
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "roofline": roofline,
     "trace": trace,
     "serve": serve,
+    "iterate": iterate,
     "predict": predict,
     "calibrate": calibrate,
     "validate": validate,

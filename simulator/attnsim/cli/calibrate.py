@@ -26,8 +26,13 @@ def calibrate(
     published: Annotated[
         bool, typer.Option("--published", help="fit to published series of validation/ instead")
     ] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="fit links to timings of collectives instead; the names are of links")
+    ] = False,
 ) -> Answer:
-    """Fit the constants of kernels to measured timings; needs the extra `measured`, unless `--published`."""
+    """Fit the constants of kernels, or of links, to measured timings; needs the extra `measured` or `--published`."""
+    if links:
+        return _links(tuple(kernels or ()), out, any_package_version=any_package_version)
     from attnsim.calibrate import calibrate as fit
     from attnsim.calibrate.choose import is_timed, pairs, shipped_folder
     from attnsim.calibrate.gemm import calibrate_gemm
@@ -58,6 +63,22 @@ def calibrate(
             for target in track(mine, f"calibrating {name}")
         )
         lines += [_written(one, folder) for one in made]
+    return Answer(text="".join(lines))
+
+
+def _links(names: tuple[str, ...], folder: Path | None, *, any_package_version: bool) -> Answer:
+    from attnsim.calibrate.link_file import calibrate_link, fitted_names, write_link
+    from attnsim.cli.progress import track
+    from attnsim.measured.package import find_package
+    from attnsim.specs.library import shown_path
+
+    package = find_package(any_version=any_package_version)
+    lines = []
+    for name in track(fitted_names(names), "calibrating links"):
+        made = calibrate_link(name, package)
+        path, held = write_link(made, folder), made.held_out
+        errors = f"MAPE {held.mape:.1%}, median {held.median_ape:.1%}"
+        lines.append(f"{shown_path(path)}: held out {held.rows} rows, {errors}\n")
     return Answer(text="".join(lines))
 
 

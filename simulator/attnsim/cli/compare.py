@@ -9,6 +9,7 @@ from attnsim.errors import AttnSimError, Problem
 
 def compare(
     model: inputs.ModelsOption = None,
+    system: inputs.SystemsOption = None,
     cascade: inputs.CascadeOption = None,
     hardware: inputs.HardwaresOption = None,
     mapping: inputs.MappingsOption = None,
@@ -35,6 +36,8 @@ def compare(
     from attnsim.pipeline import Request, simulate
     from attnsim.results import json_text
 
+    if system is not None:
+        return _systems(system, model, trace, seed, seq_len, batch, set_, as_json=json)
     requests = [
         Request(
             model=one_model,
@@ -68,6 +71,35 @@ def compare(
 
         return Answer(text=published_table(results, published))
     return Answer(text=compare_table(results))
+
+
+def _systems(
+    system: str,
+    model: str | None,
+    trace: str | None,
+    seed: int,
+    seq_len: str | None,
+    batch: int | None,
+    set_: list[str] | None,
+    *,
+    as_json: bool,
+) -> Answer:
+    """Systems side by side: a trace that comes all at once, or one iteration."""
+    from attnsim.cli.iterate import iterate
+    from attnsim.cli.serve import serve
+
+    if model is None:
+        raise AttnSimError(Problem(path="--model", what="a system needs a model", remedy="give --model llama3_70b"))
+    if trace is not None:
+        told = [name for name, value in (("--seq-len", seq_len), ("--batch", batch)) if value is not None]
+        if told:
+            what = "the trace says how long requests are, and the system how many run at once"
+            raise AttnSimError(Problem(path=told[0], what=what, remedy="leave it out, or --trace"))
+        return serve(system, model, trace, seed=seed, saturated=True, set_=set_, json=as_json)
+    if seq_len is None or batch is None:
+        what, remedy = "nothing says what systems are compared for", "give --trace, or --batch and --seq-len"
+        raise AttnSimError(Problem(path="--system", what=what, remedy=remedy))
+    return iterate(system, model, str(batch), seq_len, set_=set_, json=as_json)
 
 
 def _mappings_on(

@@ -50,6 +50,14 @@ BatchOption = Annotated[
     int | None,
     typer.Option("--batch", min=1, max=2**31, help="sequences; the model's own if left out", rich_help_panel=_WHAT),
 ]
+SystemsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--system",
+        help="systems, with commas: --trace is served on them, or one iteration with --batch and --seq-len",
+        rich_help_panel=_WHAT,
+    ),
+]
 TraceOption = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from attnsim.cli.answer import Answer
 from attnsim.errors import EXIT_BAD_INPUT, AttnSimError, Problem
 
 if TYPE_CHECKING:
+    from attnsim.serving.asked import ServeRequest
     from attnsim.serving.outcome import Outcome
     from attnsim.serving.simulate import Progress
     from attnsim.serving.slo import Slo
@@ -66,7 +67,7 @@ def serve(
     json: inputs.JsonOption = False,
 ) -> Answer:
     """Serve requests over time on a system of devices: throughput, latencies, batch, utilization, cost and energy."""
-    from attnsim.serving.simulate import ServeRequest
+    from attnsim.serving.asked import ServeRequest
     from attnsim.serving.slo import parse_slo
 
     limits = parse_slo(slo) if slo is not None else None
@@ -96,15 +97,14 @@ def serve(
     return _answer(outcomes, json)
 
 
-def _outcome(request: object, name: str, limits: Slo | None, fit_batch: bool) -> Outcome:
+def _outcome(request: ServeRequest, name: str, limits: Slo | None, fit_batch: bool) -> Outcome:
     """Serve on one system."""
     import dataclasses
 
     from attnsim.serving.fit import fit
     from attnsim.serving.outcome import Outcome
-    from attnsim.serving.simulate import ServeRequest, serve
+    from attnsim.serving.simulate import serve
 
-    assert isinstance(request, ServeRequest)
     asked = dataclasses.replace(request, system=name)
     with _progress(name) as progress:
         if fit_batch and limits is not None:

@@ -14,7 +14,7 @@ from attnsim.cli.answer import Answer
 def validate(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(help="names or paths of claim files, or `measured`; all shipped claims if left out"),
+        typer.Argument(help="names or paths of claim files, `measured` or `links`; all shipped claims if left out"),
     ] = None,
     every_point: Annotated[
         bool, typer.Option("--all", help="print every point, not only the worst; measured: judge every held-out row")
@@ -22,7 +22,7 @@ def validate(
     sample: Annotated[
         int | None, typer.Option(min=1, help="at most this many points of each claim, or rows of each measured cell")
     ] = None,
-    gpu: Annotated[str | None, typer.Option(help="measured: GPUs, with commas")] = None,
+    gpu: Annotated[str | None, typer.Option(help="measured, links: GPUs, with commas")] = None,
     framework: Annotated[str | None, typer.Option(help="measured: vllm, trtllm, sglang, with commas")] = None,
     phase: Annotated[str | None, typer.Option(help="measured: prefill, decode, with commas")] = None,
     dtype: Annotated[str | None, typer.Option(help="measured: types of the cache, bf16, fp8, with commas")] = None,
@@ -35,11 +35,12 @@ def validate(
     ] = False,
     out: Annotated[Path | None, typer.Option(help="measured, unseen: also write the tables as JSON")] = None,
     any_package_version: Annotated[
-        bool, typer.Option("--any-package-version", help="measured: take a version that is not described")
+        bool, typer.Option("--any-package-version", help="measured, links: take a version that is not described")
     ] = False,
     json: inputs.JsonOption = False,
 ) -> Answer:
-    """Compare with published values; exit code 1 if a claim does not hold. `measured` compares with GPU timings."""
+    """Compare with published values, `measured` and `links` with timings; exit code 1 if a claim does not hold."""
+    from attnsim.cli.links import NAME as LINKS
     from attnsim.cli.measured import NAME, require_no_measured_options, validate_measured, validate_unseen
 
     if datasets == [NAME] and unseen:
@@ -57,8 +58,9 @@ def validate(
             any_package_version=any_package_version,
             json=json,
         )
+    of_links = datasets == [LINKS]
     require_no_measured_options(
-        gpu=gpu,
+        gpu=None if of_links else gpu,
         framework=framework,
         phase=phase,
         dtype=dtype,
@@ -66,8 +68,12 @@ def validate(
         require_targets=require_targets,
         unseen=unseen,
         out=out,
-        any_package_version=any_package_version,
+        any_package_version=not of_links and any_package_version,
     )
+    if of_links:
+        from attnsim.cli.links import validate_links
+
+        return validate_links(gpu=gpu, any_package_version=any_package_version, json=json)
     from attnsim.cli.progress import track
     from attnsim.cli.validate_table import validation_json, validation_table
     from attnsim.errors import EXIT_CLAIM_FAILED, EXIT_OK

@@ -105,7 +105,7 @@ def collective(
     made = [
         _by_method(link, method, operation, float(message_bytes), devices)
         for method in _methods(link, operation, library)
-        if _usable(method, message_bytes, devices, floating)
+        if _usable(method, np.array(message_bytes), np.array(devices), np.array(floating))
     ]
     if not made:
         raise UnknownNameError(_nothing_serves(link, operation, library))
@@ -125,9 +125,10 @@ def collective_seconds(
 
     Zero for one device. The arguments and errors are those of `collective`.
     """
-    return fastest_seconds(
-        link, _methods(link, operation, library), operation, message_bytes, devices, floating, library
-    )
+    seconds = fastest_seconds(link, _methods(link, operation, library), operation, message_bytes, devices, floating)
+    if not np.isfinite(seconds).all():
+        raise UnknownNameError(_nothing_serves(link, operation, library))
+    return seconds
 
 
 def fastest_seconds(
@@ -137,29 +138,31 @@ def fastest_seconds(
     message_bytes: npt.ArrayLike,
     devices: npt.ArrayLike,
     floating: npt.ArrayLike = True,
-    library: str | None = None,
 ) -> Floats:
-    """`collective_seconds` with methods of one's own in place of those of a library."""
+    """`collective_seconds` with methods of one's own, infinite where none of them can be used."""
     size, group, added = np.broadcast_arrays(
         np.asarray(message_bytes, np.float64), np.asarray(devices, np.float64), np.asarray(floating, np.bool_)
     )
     best = np.full(size.shape, np.inf)
     for method in methods:
-        usable = (group >= method.least_devices) & (added | (not method.floating))
-        if method.most_bytes is not None:
-            usable = usable & (size <= method.most_bytes)
-        best = np.where(usable, np.minimum(best, _method_seconds(link, method, operation, size, group)), best)
-    best = np.where(group < 2, 0.0, best)
-    if not np.isfinite(best).all():
-        raise UnknownNameError(_nothing_serves(link, operation, library))
-    return best
+        seconds = _method_seconds(link, method, operation, size, group)
+        best = np.where(_usable(method, size, group, added), np.minimum(best, seconds), best)
+    return np.where(group < 2, 0.0, best)
 
 
-def add_link(builder: GraphBuilder, link: Link, name: str = "link") -> LinkResources:
-    """Add the resources of a link to a graph, for `add_collective`: what is sent at once shares the bandwidth."""
+def waits_for(link: str) -> str:
+    """Name of the resource that stands for the latencies on a link, which keep nothing busy."""
+    return f"{link}_latency"
+
+
+def add_link(builder: GraphBuilder, bandwidth_bytes_per_s: float, name: str = "link") -> LinkResources:
+    """Add the resources of a link of that bandwidth to a graph, for `add_collective`: what is sent at once shares it.
+
+    They are called `name` and `waits_for(name)`.
+    """
     return LinkResources(
-        wire=builder.resource(name, "shared", capacity=link.bandwidth_bytes_per_s),
-        waits=builder.resource(f"{name} latency", servers=_MANY),
+        wire=builder.resource(name, "shared", capacity=bandwidth_bytes_per_s),
+        waits=builder.resource(waits_for(name), servers=_MANY),
     )
 
 
@@ -181,6 +184,11 @@ def add_collective(
         return builder.task(-1, 0, preds, origin=(label, 0, "collective"))
     waited = builder.task(resources.waits, done.latency_ps, preds, priority, origin=(label, 0, f"{done.operation}"))
     return builder.task(resources.wire, done.link_units, (waited,), priority, origin=(label, 1, f"{done.operation}"))
+
+
+def serves(kind: MethodKind, operation: Operation) -> bool:
+    """Whether a method does an operation at all."""
+    return operation in _SERVES[kind]
 
 
 def steps_of(kind: MethodKind, operation: Operation, devices: Floats) -> Floats:
@@ -205,15 +213,20 @@ def wire_bytes_of(kind: MethodKind, operation: Operation, message_bytes: Floats,
 
 
 def _methods(link: Link, operation: Operation, library: str | None) -> list[Method]:
-    methods = [method for method in library_methods(link, library) if operation in _SERVES[method.kind]]
+    methods = [method for method in library_methods(link, library) if serves(method.kind, operation)]
     if not methods:
         raise UnknownNameError(_nothing_serves(link, operation, library))
     return methods
 
 
-def _usable(method: Method, message_bytes: float, devices: int, floating: bool) -> bool:
-    fits = method.most_bytes is None or message_bytes <= method.most_bytes
-    return fits and devices >= method.least_devices and (floating or not method.floating)
+def _usable(
+    method: Method, message_bytes: Floats, devices: Floats, floating: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Where a method is used at all; shape of the arrays."""
+    most_devices = math.inf if method.most_devices is None else method.most_devices
+    most_bytes = math.inf if method.most_bytes is None else method.most_bytes
+    enough = (devices >= method.least_devices) & (devices <= most_devices)
+    return enough & (message_bytes <= most_bytes) & (floating | (not method.floating))
 
 
 def _by_method(link: Link, method: Method, operation: Operation, message_bytes: float, devices: int) -> Collective:

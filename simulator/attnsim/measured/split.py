@@ -80,9 +80,15 @@ def row_ids(rows: pl.DataFrame) -> NDArray[np.uint64]:
 
 
 def _hashes(rows: pl.DataFrame, start: int) -> NDArray[np.uint64]:
+    return column_hashes(rows, key_columns(rows), GEMM_TEXTS if "m" in rows.columns else ATTENTION_TEXTS, start)
+
+
+def column_hashes(
+    rows: pl.DataFrame, columns: Sequence[str], texts: Sequence[str], start: int = _SPLIT
+) -> NDArray[np.uint64]:
+    """64-bit hash of some columns of each row, mixed in their order from `start`; `texts` are those that hold texts."""
     hashes = np.full(rows.height, start, dtype=np.uint64)
-    texts = GEMM_TEXTS if "m" in rows.columns else ATTENTION_TEXTS
-    for column in key_columns(rows):
+    for column in columns:
         values = _text_hashes(rows[column]) if column in texts else rows[column].cast(pl.UInt64).to_numpy()
         hashes = _mix(hashes ^ values)
     return hashes

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from attnsim.metrics import Trust
 from attnsim.serving.device import Device
+from attnsim.serving.pools import pools_of, price_of
 from attnsim.serving.records import Records
 from attnsim.serving.server import Server
 from attnsim.serving.simulate import Served
 from attnsim.serving.slo import Slo
-from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.system import Pool
 from attnsim.taskgraph import PS_PER_S
 
@@ -216,19 +216,12 @@ class Outcome:
     @cached_property
     def price_usd_per_hour(self) -> float | None:
         """Price of all devices; None where one has none."""
-        prices = [_price(pool, device) for pool, device in self._pools()]
-        known = [price for price in prices if price is not None]
-        return sum(known) if len(known) == len(prices) else None
+        return price_of(self._pools())
 
     def _pools(self) -> list[tuple[Pool, Device]]:
         """Each pool with the device that stands for it."""
         served = self.served
-        roles = [(served.system.layers.pool, served.machine.device)]
-        if served.system.attention is not None:
-            roles.append((served.system.attention.pool, served.machine.memory_device))
-        if served.prefill is not None and served.system.prefill.pool is not None:
-            roles.append((served.system.prefill.pool, served.prefill.machine.device))
-        return [(served.system.pools[name], device) for name, device in roles]
+        return pools_of(served.machine, served.prefill.machine if served.prefill else None)
 
     @cached_property
     def usd(self) -> float | None:
@@ -268,13 +261,6 @@ class Outcome:
 
 def _seconds(times_ps: Sequence[int]) -> Floats:
     return np.array(times_ps, np.float64) / PS_PER_S
-
-
-def _price(pool: Pool, device: Device) -> float | None:
-    hardware = device.plan.hardware
-    own = hardware.price_usd_per_hour if isinstance(hardware, GpuTile) else None
-    price = pool.price_usd_per_hour or own
-    return None if price is None else price * pool.devices
 
 
 def _tokens_made(served: Served, server: Server) -> Floats:

@@ -15,6 +15,7 @@ from attnsim import __version__
 from attnsim.serving.costs import Check
 from attnsim.serving.outcome import PERCENTILES, Distribution, Kept, Outcome, distribution
 from attnsim.serving.server import Server
+from attnsim.serving.steady import Iteration, utilized
 from attnsim.specs.library import find
 from attnsim.taskgraph import PS_PER_S
 
@@ -74,6 +75,35 @@ def serving_json(outcome: Outcome) -> JsonObject:
         "iterations": _iterations(outcome),
         "trust": [dataclasses.asdict(one) for one in outcome.trust],
         "provenance": _provenance(outcome),
+    }
+
+
+def iteration_json(iteration: Iteration) -> JsonObject:
+    """A steady iteration under keys that stay the same (docs/serving.md)."""
+    memory, network = iteration.memory, iteration.network
+    price = iteration.price_usd_per_hour
+    return {
+        "tbt_s": iteration.seconds,
+        "tokens_per_s": iteration.tokens_per_s,
+        "utilization": iteration.utilization,
+        "layers": {"seconds": iteration.layers.seconds, **dataclasses.asdict(utilized(iteration.layers))},
+        "attention": {"seconds": iteration.attention.seconds, **dataclasses.asdict(utilized(iteration.attention))},
+        "kv": {
+            "token_bytes": memory.token_bytes,
+            "capacity_bytes": memory.kv_bytes,
+            "capacity_tokens": memory.tokens,
+            "requests": iteration.fits,
+        },
+        "weights_bytes": memory.weights_bytes,
+        "weights_read_bytes": memory.read_bytes,
+        "network": None if network is None else dataclasses.asdict(network),
+        "price_usd_per_hour": price,
+        "tokens_per_usd": None if price is None else iteration.tokens_per_s * 3600 / price,
+        "energy_per_token_j": iteration.energy_per_token_j,
+        "system": iteration.system.name,
+        "model": iteration.machine.model.name,
+        "batch": iteration.batch,
+        "keys": iteration.keys,
     }
 
 

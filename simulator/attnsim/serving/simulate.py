@@ -14,6 +14,7 @@ from attnsim.components.collectives import collective
 from attnsim.errors import AttnSimError, Problem
 from attnsim.requests.arrival_trace import ArrivalTrace
 from attnsim.requests.arrivals import load_arrivals
+from attnsim.serving.asked import ServeRequest
 from attnsim.serving.costs import Costs
 from attnsim.serving.machine import Machine, make_machine, model_overrides, prefill_system, read_system
 from attnsim.serving.memory import Memory
@@ -30,25 +31,6 @@ REPORT_EVERY = 512
 
 def silent(_done: int, _total: int) -> None:
     """Progress that nobody watches."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeRequest:
-    """What to serve: names of shipped specs or paths of the user's own.
-
-    requests, seed, rate: of the trace, see `load_arrivals`. concurrency: closed loop of so many requests, instead of
-    the times of the trace; saturated: all come at once. overrides: `path=value` texts for the system and the model.
-    """
-
-    system: str
-    model: str
-    trace: str
-    requests: int | None = None
-    seed: int = 0
-    rate: float | None = None
-    concurrency: int | None = None
-    saturated: bool = False
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

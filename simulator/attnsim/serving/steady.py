@@ -10,29 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from attnsim.errors import AttnSimError, Problem
+from attnsim.serving.asked import IterationRequest
 from attnsim.serving.device import NOTHING, Cost
 from attnsim.serving.iteration import BYTES, Round, Template, make_template, measure_round
 from attnsim.serving.machine import WORD_BYTES, Machine, Shape, Work, make_machine, model_overrides, read_system
 from attnsim.serving.memory import Memory
+from attnsim.serving.pools import pools_of, price_of
 from attnsim.specs.system import System
-from attnsim.taskgraph import PS_PER_S
+from attnsim.taskgraph import PS_PER_S, TaskGraph
 
-SLOWDOWN = 0.2
-"""By how much messages may lengthen an iteration, as Lamina assumes in its figure 4."""
 _OUT, _BACK = ("queries out", "keys and values out", "all out"), ("results back",)
 _STEPS = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IterationRequest:
-    """What to iterate: `batch` requests on the whole system, each with `keys` tokens, the new one included."""
-
-    system: str
-    model: str
-    batch: int
-    keys: int
-    slowdown: float = SLOWDOWN
-    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +59,7 @@ class Iteration:
     batch: int
     keys: int
     round: Round
+    graph: TaskGraph
     memory: Memory
     layers: Cost
     attention: Cost
@@ -91,6 +80,19 @@ class Iteration:
     def fits(self) -> float:
         """Requests of this length that the pages hold."""
         return self.servers * self.memory.tokens / self.keys
+
+    @property
+    def price_usd_per_hour(self) -> float | None:
+        """Price of all devices; None where one has none."""
+        return price_of(pools_of(self.machine))
+
+    @property
+    def energy_per_token_j(self) -> float | None:
+        """Joules of all devices for one token, idle power included; None where a device does not give its energy."""
+        if self.joule is None:
+            return None
+        idle_w = sum(pool.devices * device.static_w for pool, device in pools_of(self.machine))
+        return (self.joule + idle_w * self.seconds) / self.batch
 
     @property
     def utilization(self) -> dict[str, float]:
@@ -131,6 +133,7 @@ def iterate(request: IterationRequest) -> Iteration:
         batch=request.batch,
         keys=request.keys,
         round=measured,
+        graph=machine.template(batches).filled(work.kinds),
         memory=memory,
         layers=layers,
         attention=attention,

@@ -24,19 +24,27 @@ Setting = str | int | float
 
 
 class Requests(Spec):
-    """Decode requests of different lengths: a batch by name, drawn with `seed`, or a CSV file beside the claim file."""
+    """Requests of different lengths by name, drawn with `seed`, or of a CSV file beside the claim file.
+
+    With a system, requests that are served over time: `count` of them, all of the trace if left out; at the trace's own
+    times, or all at once (`saturated`).
+    """
 
     trace: Text
     seed: NonNegativeInt = 0
+    count: PositiveInt | None = None
+    saturated: bool = False
 
 
 class RunRequest(Spec):
     """A run by its inputs, as the command line names them; what is left out keeps its default.
 
     `extents` gives sizes of ranks, which win over the model's. `set` holds overrides by path, such as
-    `hardware.clock: 1 GHz`.
+    `hardware.clock: 1 GHz`. With a `system`, `requests` are served on it, or one steady iteration is simulated of
+    `batch` requests of `seq_len` tokens.
     """
 
+    system: Text | None = None
     model: Text | None = None
     cascade: Text | None = None
     hardware: Text | None = None

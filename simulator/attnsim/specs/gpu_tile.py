@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from attnsim.errors import Problem
-from attnsim.specs.library import suggest
+from attnsim.specs.library import is_path, names, suggest
 from attnsim.specs.load import Check
 from attnsim.specs.quantity import Bytes, BytesPerSecond, Hertz, Joule, JoulePerByte, SquareMetre, Watt
 from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
@@ -90,7 +90,8 @@ class GpuTile(FileSpec):
     `tensor` gives FLOP by instruction class and data type, dense. `clock_hz` is the clock at which these rates give the
     peak of the data sheet; cards hold it or a lower one under load, as their power allows, and `boost_clock_hz` is the
     highest that they run. `exp_per_cycle` are results of the special function unit, `fp32_per_cycle` multiply-adds.
-    A CTA takes `shared_memory_reserved_bytes` of shared memory beyond what it asks for.
+    A CTA takes `shared_memory_reserved_bytes` of shared memory beyond what it asks for. `link` names what joins several
+    GPUs in a server, or the path of its file.
     """
 
     name: Text
@@ -118,6 +119,7 @@ class GpuTile(FileSpec):
     dram: Dram
     power: Power
     energy: Energy
+    link: Text | None = None
     die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
     price_usd_per_hour: PositiveFloat | None = None
     default_mapping: str | None = None
@@ -131,7 +133,7 @@ def tensor_peak_flop_per_s(gpu: GpuTile, data_type: str) -> float | None:
 
 def gpu_problems(gpu: GpuTile) -> list[Problem]:
     """Contradictions inside a GPU: limits and rates that cannot both be right, names that no tensor core knows."""
-    return [*_limits(gpu), *_tensor_problems(gpu), *_energy_problems(gpu)]
+    return [*_limits(gpu), *_tensor_problems(gpu), *_energy_problems(gpu), *_link_problems(gpu)]
 
 
 check_gpu: Check[GpuTile] = gpu_problems
@@ -189,6 +191,13 @@ def _energy_problems(gpu: GpuTile) -> list[Problem]:
         _unknown_type(gpu, f"energy.tensor.{kind}", kind) for kind in gpu.energy.tensor_j if kind not in DATA_TYPES
     ]
     return missing + unknown
+
+
+def _link_problems(gpu: GpuTile) -> list[Problem]:
+    """A link that no shipped file describes; a path is looked at when a run needs it."""
+    if gpu.link is None or is_path(gpu.link) or gpu.link in names("link"):
+        return []
+    return [problem_at(gpu, "link", f"there is no link {gpu.link!r}", suggest(gpu.link, names("link")))]
 
 
 def _unknown_type(gpu: GpuTile, path: str, kind: str) -> Problem:

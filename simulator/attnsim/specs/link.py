@@ -29,6 +29,7 @@ class Beyond(Spec):
 
     devices: PositiveInt
     bandwidth_bytes_per_s: BytesPerSecond = Field(alias="bandwidth")
+    source: Source
 
 
 class Method(Spec):
@@ -38,7 +39,8 @@ class Method(Spec):
     launch: of the kernel, until the first byte leaves and after the last has come. step: until the next device, or
     each other one, can go on. efficiency: share of the bandwidth that carries the message; flags, headers and idle
     channels take the rest. copy: at which the message goes through the memory of a device while its link waits.
-    least_devices, most_bytes: where the method is used at all. floating: it adds up floating-point numbers only.
+    least_devices, most_devices, most_bytes: where the method is used at all. floating: it adds up only floating-point
+    numbers.
     """
 
     name: Text
@@ -48,14 +50,18 @@ class Method(Spec):
     efficiency: Fraction = Field(gt=0.0)
     copy_bytes_per_s: BytesPerSecond | None = Field(alias="copy", default=None)
     least_devices: PositiveInt = 2
+    most_devices: PositiveInt | None = None
     most_bytes: Bytes | None = None
     floating: bool = False
 
 
 class Library(Spec):
-    """What a library of collectives can do on a link. falls_back: to the methods of this other one as well."""
+    """What a library of collectives can do on a link. falls_back: to the methods of this other one as well.
 
-    methods: list[Method] = Field(min_length=1)
+    A library without methods is the one that it falls back to.
+    """
+
+    methods: list[Method] = Field(default_factory=list)
     falls_back: Text | None = None
     source: Source
     notes: str = ""
@@ -125,7 +131,12 @@ def link_problems(link: Link) -> list[Problem]:
         for at, path in enumerate(link.beyond)
         if path.bandwidth_bytes_per_s >= path_bytes_per_s(link, path.devices)
     ]
-    return [*missing, *chained, *faster]
+    empty = [
+        problem_at(link, f"libraries.{name}", "this library has no methods", "add `methods:` or `falls_back:`")
+        for name, own in link.libraries.items()
+        if not own.methods and own.falls_back is None
+    ]
+    return [*missing, *chained, *empty, *faster]
 
 
 def require_link(name: str, owner: FileSpec) -> Link:

@@ -12,6 +12,7 @@ from attnsim.specs.claims import Claims, claims_problems
 from attnsim.specs.gpu_tile import GpuTile, gpu_problems
 from attnsim.specs.kernel import Kernel, kernel_problems
 from attnsim.specs.library import data_root
+from attnsim.specs.link import Link, link_problems
 from attnsim.specs.load import load_text
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.model import Model, model_problems
@@ -35,6 +36,8 @@ def read(kind: str, text: str) -> FileSpec:
             return load_text(text, Calibration, "mine.yaml", calibration_problems)
         case "mapping":
             return load_text(text, LoopNest, "mine.yaml", loop_nest_problems)
+        case "link":
+            return load_text(text, Link, "mine.yaml", link_problems)
         case "claims":
             return load_text(text, Claims, "mine.yaml", claims_problems)
         case "trace":
@@ -49,7 +52,7 @@ def test_an_example_of_the_page_is_read(kind: str, text: str) -> None:
 
 
 def test_there_is_an_example_of_every_kind_but_cascades() -> None:
-    kinds = {"hardware", "model", "mapping", "trace", "claims", "gpu", "kernel", "calibration"}
+    kinds = {"hardware", "link", "model", "mapping", "trace", "claims", "gpu", "kernel", "calibration"}
     assert {kind for kind, _ in EXAMPLES} == kinds
 
 

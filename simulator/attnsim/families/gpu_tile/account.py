@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attnsim.families.gpu_tile.launch import BoundWorkload, Launch
+from attnsim.families.gpu_tile.summing import LINK
 from attnsim.metrics import Accounting
 from attnsim.specs.gpu_tile import GpuTile, tensor_peak_flop_per_s
 
@@ -13,6 +14,7 @@ def account(bound: BoundWorkload) -> Accounting:
     """Energy above idle in joule, bytes by level, useful seconds of tensor cores, lower bounds at data-sheet rates.
 
     `tensor` counts only FLOPs of the products asked for; what tiles compute beyond a mask or a ragged end is waste.
+    `link` counts the bytes that the GPU sends; their energy is not known and left out.
     """
     gpu, launches = bound.hardware, bound.launches
     moved = {
@@ -25,6 +27,9 @@ def account(bound: BoundWorkload) -> Accounting:
         / (gpu.exp_per_cycle * gpu.sms * gpu.boost_clock_hz),
         "dram": moved["dram"] / gpu.dram.bandwidth_bytes_per_s,
     }
+    if bound.sums:
+        moved[LINK] = sum(one.wire_bytes for one in bound.sums.values())
+        bounds[LINK] = sum(one.wire_bytes / one.bandwidth_bytes_per_s for one in bound.sums.values())
     return Accounting(
         useful_s={"tensor": bounds["tensor"]},
         bytes=moved,

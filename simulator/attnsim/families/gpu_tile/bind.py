@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attnsim.analysis.sizes import bind_sizes
+from attnsim.components.collectives import Collective
 from attnsim.components.products import product_shape
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.attention import attention_launches
 from attnsim.families.gpu_tile.constants import choose_constants
 from attnsim.families.gpu_tile.gemm import Reuse, gemm_launch
 from attnsim.families.gpu_tile.launch import BoundWorkload, Launch
+from attnsim.families.gpu_tile.summing import summed
 from attnsim.families.gpu_tile.unfused import unfused_launches
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.gpu_tile import GpuTile
@@ -27,12 +29,16 @@ def bind(
     calibration: path of a file of constants for the attention kernel, instead of the shipped one.
     """
     launches: list[Launch] = []
+    sums: dict[str, Collective] = {}
     for step in workload.steps:
         found = _step_launches(step, kernels[step.name], gpu, calibration)
         if isinstance(found, Infeasible):
             return found
         launches += found
-    return BoundWorkload(hardware=gpu, launches=tuple(launches))
+        added = summed(step, gpu)
+        if added is not None:
+            sums[step.name] = added
+    return BoundWorkload(hardware=gpu, launches=tuple(launches), sums=sums)
 
 
 def _step_launches(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from attnsim.components.collectives import waits_for
 from attnsim.engine.phases import ProgramPhase
 from attnsim.families.base import Assumptions, Bound, own_mappings
 from attnsim.families.gpu_tile.account import account
@@ -11,6 +12,7 @@ from attnsim.families.gpu_tile.bind import bind
 from attnsim.families.gpu_tile.constants import kernel_trust
 from attnsim.families.gpu_tile.launch import BoundWorkload
 from attnsim.families.gpu_tile.lower import lower
+from attnsim.families.gpu_tile.summing import LINK
 from attnsim.families.gpu_tile.unfused import LIBRARY
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting, Trust
@@ -27,7 +29,7 @@ UNFUSED = "pytorch"
 class GpuTileFamily:
     """Bind, lower and account for GPUs; without state."""
 
-    delays: frozenset[str] = frozenset({"launch"})
+    delays: frozenset[str] = frozenset({"launch", waits_for(LINK)})
     takes_requests = False
 
     def bind(
@@ -38,7 +40,7 @@ class GpuTileFamily:
         return bind(workload, hardware, _kernels(mappings, hardware), assumptions.calibration)
 
     def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
-        """A phase for each launch."""
+        """A phase for each launch and each all-reduce."""
         assert isinstance(bound, BoundWorkload)
         return lower(bound)
 

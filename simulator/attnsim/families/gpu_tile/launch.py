@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from attnsim.components.collectives import Collective
 from attnsim.families.base import Bound
 from attnsim.specs.gpu_tile import GpuTile
 
@@ -58,7 +59,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundWorkload(Bound):
-    """A workload on a GPU: its launches in order."""
+    """A workload on a GPU: its launches in order, and the all-reduces that follow the last launch of some steps."""
 
     hardware: GpuTile
     launches: tuple[Launch, ...]
+    sums: Mapping[str, Collective] = field(default_factory=dict)

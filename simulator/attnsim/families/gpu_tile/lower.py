@@ -5,18 +5,21 @@ from __future__ import annotations
 from attnsim.engine.grid import GridProgram, Stream
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.gpu_tile.launch import BoundWorkload, Launch
+from attnsim.families.gpu_tile.summing import summing_phase
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.taskgraph import PS_PER_S, Resource
 
 
 def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
-    """One phase a launch, in order."""
-    return tuple(
-        ProgramPhase(
-            step=launch.step, name=launch.name, programs=(TimedProgram(program=grid_of(launch, bound.hardware)),)
-        )
-        for launch in bound.launches
-    )
+    """One phase a launch, in order, and one for each all-reduce after the launches of its step."""
+    last = {launch.step: number for number, launch in enumerate(bound.launches)}
+    phases: list[ProgramPhase] = []
+    for number, launch in enumerate(bound.launches):
+        program = TimedProgram(program=grid_of(launch, bound.hardware))
+        phases.append(ProgramPhase(step=launch.step, name=launch.name, programs=(program,)))
+        if launch.step in bound.sums and last[launch.step] == number:
+            phases.append(summing_phase(launch.step, bound.sums[launch.step]))
+    return tuple(phases)
 
 
 def grid_of(launch: Launch, gpu: GpuTile) -> GridProgram:
