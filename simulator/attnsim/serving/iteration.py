@@ -19,8 +19,9 @@ from attnsim.engine import run
 from attnsim.taskgraph import PS_PER_S, GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
-ROUNDS = 3
-"""Iterations that are simulated where sub-batches overlap; the last one stands for all."""
+ROUNDS, ROTATING_ROUNDS = 3, 8
+"""Iterations that are simulated where sub-batches overlap, and where they do on copies that take turns, which find
+their rhythm late and may repeat it after several iterations; the mean of the last half stands for all."""
 _MANY = 1 << 20
 LATENCY, BYTES = " latency", " bytes"
 
@@ -83,12 +84,14 @@ class Round:
 
 
 def measure_round(template: Template, works: Mapping[str, int]) -> Round:
-    """Simulate a shape: the period of the last round, and what was busy in it."""
+    """Simulate a shape: the mean period of the last half of the rounds, and what was busy in one of them."""
     graph = template.filled(works)
     trace = run(graph)
     ends = trace.end_ps[template.ends].max(axis=1)
-    before_ps = int(ends[-2]) if len(ends) > 1 else 0
-    return Round(period_ps=int(ends[-1]) - before_ps, busy_ps=_busy(template.tasks, graph, trace, len(ends)))
+    rounds = max(len(ends) // 2, 1)
+    before_ps = int(ends[-rounds - 1]) if len(ends) > 1 else 0
+    period_ps = round((int(ends[-1]) - before_ps) / rounds)
+    return Round(period_ps=period_ps, busy_ps=_busy(template.tasks, graph, trace, len(ends)))
 
 
 def _busy(of_resource: Mapping[int, Int64], graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
@@ -108,7 +111,7 @@ def _busy(of_resource: Mapping[int, Int64], graph: TaskGraph, trace: Trace, roun
 
 
 def make_template(layout: Layout) -> Template:
-    """The graph of `ROUNDS` iterations of a layout, of one where nothing overlaps."""
+    """The graph of some iterations of a layout, of one where nothing overlaps."""
     return _Maker(layout).make()
 
 
@@ -140,7 +143,8 @@ class _Maker:
         layout = self._layout
         last: list[list[int]] = [[] for _ in range(layout.batches)]
         ends = []
-        for number in range(ROUNDS if layout.batches > 1 else 1):
+        rotating = layout.network is not None and layout.executors > 1
+        for number in range(1 if layout.batches == 1 else ROTATING_ROUNDS if rotating else ROUNDS):
             last = self._round(number, last)
             ends.append([made[0] for made in last])
         graph = self._graph.build()

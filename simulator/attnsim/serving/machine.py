@@ -269,7 +269,8 @@ def prefill_system(system: System) -> System:
             "replicas": pool.devices // prefill.tensor_parallel,
         }
     )
-    return system.model_copy(update={"layers": layers, "attention": None})
+    schedule = system.schedule.model_copy(update={"batches": None})
+    return system.model_copy(update={"layers": layers, "attention": None, "schedule": schedule})
 
 
 def read_system(name: str, overrides: Sequence[str] = ()) -> System:
