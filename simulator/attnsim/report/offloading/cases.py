@@ -31,7 +31,7 @@ class Switch:
 
 
 _NONE = ("system.schedule.overhead=0 s", "system.kv.reserved=1 B")
-_BOTH = ("system.schedule.overhead=9 ms", "system.kv.reserved=1.5 GB")
+_BOTH = ("system.schedule.overhead=9 ms", "system.kv.reserved=1 GB")
 _IDEAL = ("system.kernels={times: ideal}",)
 _REACHED = ("system.kernels={times: ideal, compute: 0.7, memory: 0.8}",)
 SWITCHES = (
@@ -39,7 +39,7 @@ SWITCHES = (
     Switch(title="the host takes 5 ms", other=("system.schedule.overhead=5 ms",)),
     Switch(title="the host takes 13 ms", other=("system.schedule.overhead=13 ms",)),
     Switch(title="fair: no overhead, all memory, on both", other=_NONE),
-    Switch(title="fair: 9 ms and 1.5 GB kept free on both", offloaded=_BOTH),
+    Switch(title="fair: 9 ms and 1 GB kept free on both", offloaded=_BOTH, other=_BOTH),
     Switch(title="fair, and kernels at their lower bounds", offloaded=_IDEAL, other=(*_NONE, *_IDEAL)),
     Switch(
         title="fair, kernels at 70 % of the arithmetic and 80 % of the bandwidth",
