@@ -32,7 +32,7 @@ class Corner:
     joule: float | None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Corners of a cell of the grid, their periods, and for how many iterations in all each has stood (`used`)."""
 
@@ -114,7 +114,7 @@ class Costs:
     def forget_use(self) -> None:
         """Count from nothing, with all that was simulated kept."""
         for cell in self._cells.values():
-            cell.used = [0.0] * len(cell.used)
+            cell.used[:] = [0.0] * len(cell.used)
 
     @property
     def most_used(self) -> tuple[int, Shape]:
@@ -149,7 +149,7 @@ class Costs:
     def _error(self, key: tuple[int, int, int, int, int]) -> float:
         """Interpolation against simulation at the whole numbers in the middle of a cell's first shape."""
         batches = key[0]
-        decode, keys, prefill, prefill_keys = (round(size) for size in self._seen[key])
+        decode, keys, prefill, prefill_keys = (max(round(size), 1) if size else 0 for size in self._seen[key])
         exact = self.corner(
             batches, Shape(decode=decode, keys=keys, prefill=prefill, prefill_keys=prefill_keys)
         ).round.period_ps

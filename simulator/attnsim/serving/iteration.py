@@ -19,8 +19,9 @@ from attnsim.engine import run
 from attnsim.taskgraph import PS_PER_S, GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
-ROUNDS = 3
-"""Iterations that are simulated where sub-batches overlap; the last one stands for all."""
+ROUNDS, ROTATING_ROUNDS = 3, 8
+"""Iterations that are simulated where sub-batches overlap, and where they do on copies that take turns, which find
+their rhythm late and may repeat it after several iterations; the mean of the last half stands for all."""
 _MANY = 1 << 20
 LATENCY, BYTES = " latency", " bytes"
 
@@ -58,13 +59,15 @@ class Layout:
 class Template:
     """A graph whose work is still open. kinds: for each task, which of `names` says its work (picoseconds or bytes).
 
-    ends: the last task of each round (row) and sub-batch (column).
+    ends: the last task of each round (row) and sub-batch (column). tasks: those of each resource that can be busy, by
+    its number.
     """
 
     graph: TaskGraph
     names: tuple[str, ...]
     kinds: Int32
     ends: Int64
+    tasks: Mapping[int, Int64]
 
     def filled(self, works: Mapping[str, int]) -> TaskGraph:
         """The graph with the work of each kind."""
@@ -81,24 +84,24 @@ class Round:
 
 
 def measure_round(template: Template, works: Mapping[str, int]) -> Round:
-    """Simulate a shape: the period of the last round, and what was busy in it."""
+    """Simulate a shape: the mean period of the last half of the rounds, and what was busy in one of them."""
     graph = template.filled(works)
     trace = run(graph)
     ends = trace.end_ps[template.ends].max(axis=1)
-    before_ps = int(ends[-2]) if len(ends) > 1 else 0
-    return Round(period_ps=int(ends[-1]) - before_ps, busy_ps=_busy(graph, trace, len(ends)))
+    rounds = max(len(ends) // 2, 1)
+    before_ps = int(ends[-rounds - 1]) if len(ends) > 1 else 0
+    period_ps = round((int(ends[-1]) - before_ps) / rounds)
+    return Round(period_ps=period_ps, busy_ps=_busy(template.tasks, graph, trace, len(ends)))
 
 
-def _busy(graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
+def _busy(of_resource: Mapping[int, Int64], graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
     """Busy time of a round by name of resource; instances of a name (`layers[1]`) are averaged.
 
     Every round has the same work, so that the share of all that is done is what a period of the steady state holds.
     """
     found: dict[str, list[float]] = {}
-    for group, resource in enumerate(graph.resources):
-        if resource.name.endswith(LATENCY):
-            continue
-        tasks = np.flatnonzero(graph.resource == group)
+    for group, tasks in of_resource.items():
+        resource = graph.resources[group]
         if resource.kind == "fifo":
             busy = float((trace.end_ps[tasks] - trace.start_ps[tasks]).sum())
         else:
@@ -108,7 +111,7 @@ def _busy(graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
 
 
 def make_template(layout: Layout) -> Template:
-    """The graph of `ROUNDS` iterations of a layout, of one where nothing overlaps."""
+    """The graph of some iterations of a layout, of one where nothing overlaps."""
     return _Maker(layout).make()
 
 
@@ -140,14 +143,21 @@ class _Maker:
         layout = self._layout
         last: list[list[int]] = [[] for _ in range(layout.batches)]
         ends = []
-        for number in range(ROUNDS if layout.batches > 1 else 1):
+        rotating = layout.network is not None and layout.executors > 1
+        for number in range(1 if layout.batches == 1 else ROTATING_ROUNDS if rotating else ROUNDS):
             last = self._round(number, last)
             ends.append([made[0] for made in last])
+        graph = self._graph.build()
         return Template(
-            graph=self._graph.build(),
+            graph=graph,
             names=tuple(self._names),
             kinds=np.array(self._kinds, np.int32),
             ends=np.array(ends, np.int64),
+            tasks={
+                number: np.flatnonzero(graph.resource == number)
+                for number, resource in enumerate(graph.resources)
+                if not resource.name.endswith(LATENCY)
+            },
         )
 
     def _round(self, number: int, last: Sequence[list[int]]) -> list[list[int]]:

@@ -80,6 +80,7 @@ class Machine:
             what = f"{self.stages} stages of {self.layers} layers"
             raise SpecError(problem_at(system, "layers.pipeline_parallel", what, "take fewer stages"))
         self._templates: dict[int, Template] = {}
+        self._layers: dict[int, tuple[Mapping[str, int], Cost]] = {}
 
     def _take_offloading(self, model_name: str, overrides: Sequence[str]) -> None:
         offloading = self.system.attention
@@ -160,14 +161,10 @@ class Machine:
 
     def work(self, shape: Shape) -> Work:
         """What a shape asks of one sub-batch."""
-        kinds: dict[str, int] = {}
-        spent = NOTHING
-        for segment in self.segments():
-            cost = self.device.segment(segment, shape.tokens)
-            kinds[segment.name] = _ps(cost.seconds)
-            spent = spent.plus(cost)
-            if segment.reduced:
-                self._sum(kinds, segment, shape.tokens)
+        if shape.tokens not in self._layers:
+            self._layers[shape.tokens] = self._segments_of(shape.tokens)
+        around, spent = self._layers[shape.tokens]
+        kinds = dict(around)
         attended = self.attention(shape)
         kinds["attention"] = _ps(attended.seconds)
         head = self.device.head(shape.decode) if self.model.head and shape.decode else NOTHING
@@ -178,6 +175,18 @@ class Machine:
         if self.network is not None:
             attended = attended.plus(self._messages(kinds, shape))
         return Work(kinds=kinds, joule=self._joule(spent, attended, head))
+
+    def _segments_of(self, tokens: int) -> tuple[Mapping[str, int], Cost]:
+        """Work of the segments of a layer and of their sums over the group, and what the segments take together."""
+        kinds: dict[str, int] = {}
+        spent = NOTHING
+        for segment in self.segments():
+            cost = self.device.segment(segment, tokens)
+            kinds[segment.name] = _ps(cost.seconds)
+            spent = spent.plus(cost)
+            if segment.reduced:
+                self._sum(kinds, segment, tokens)
+        return kinds, spent
 
     def attention(self, shape: Shape) -> Cost:
         """Attention of one layer on one of its devices; of a whole layer where that is simulated as one."""
@@ -260,7 +269,8 @@ def prefill_system(system: System) -> System:
             "replicas": pool.devices // prefill.tensor_parallel,
         }
     )
-    return system.model_copy(update={"layers": layers, "attention": None})
+    schedule = system.schedule.model_copy(update={"batches": None})
+    return system.model_copy(update={"layers": layers, "attention": None, "schedule": schedule})
 
 
 def read_system(name: str, overrides: Sequence[str] = ()) -> System:

@@ -62,8 +62,9 @@ class Outcome:
 
     @cached_property
     def duration_s(self) -> float:
-        """From the first arrival to the last iteration."""
-        return max((server.clock_ps for server in self.served.servers), default=0) / PS_PER_S
+        """From the first arrival to the last iteration, or the last token of a separate prefill."""
+        ends = [int(server.history.end_ps[-1]) for server in self.served.servers if server.history.end_ps]
+        return max([*ends, *self.served.records.done_ps, 0]) / PS_PER_S
 
     @cached_property
     def tokens(self) -> float:
@@ -150,15 +151,22 @@ class Outcome:
         found = np.full(len(self.ended), np.nan)
         for server in self.served.servers:
             _fill_gaps(self.served.records, server, self.ended, found)
+        if self._stalls.size:
+            np.maximum.at(found, self._stalls[:, 0], self._stalls[:, 1] / PS_PER_S)
         return np.asarray(np.fmax(found, np.where(self.ended, self._second_gap, np.nan)), np.float64)
 
     @cached_property
     def tbt(self) -> Distribution:
         """Seconds between two tokens, over all tokens but the first of each request."""
         parts = [_gaps(server) for server in self.served.servers]
-        second = self._second_gap[np.isfinite(self._second_gap)]
-        values = np.concatenate([*(gap for gap, _ in parts), second])
-        return weighted(values, np.concatenate([*(weight for _, weight in parts), np.ones(len(second))]))
+        alone = [self._second_gap[np.isfinite(self._second_gap)], self._stalls[:, 1] / PS_PER_S]
+        values = np.concatenate([*(gap for gap, _ in parts), *alone])
+        return weighted(values, np.concatenate([*(weight for _, weight in parts), *map(np.ones_like, alone)]))
+
+    @cached_property
+    def _stalls(self) -> npt.NDArray[np.int64]:
+        """(request, ps) between two tokens of requests that were preempted in between."""
+        return np.array(self.served.records.stalls, np.int64).reshape(-1, 2)
 
     @cached_property
     def _second_gap(self) -> Floats:

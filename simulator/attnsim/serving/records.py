@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Requests by number: when each arrives and can start (ps), its prompt and how many tokens it generates."""
 
@@ -19,12 +19,13 @@ class Load:
         return len(self.prompt)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """What became of each request: -1 for what has not happened.
 
     first_ps: when its first token was there. first_iteration, last_iteration: the first one in which it decoded, and
-    that of its last token, as numbers in the history of `server`.
+    that of its last token, as numbers in the history of `server`. stalls: (request, ps) from the last token before it
+    was preempted to the next one.
     """
 
     admitted_ps: list[int]
@@ -35,6 +36,7 @@ class Records:
     first_iteration: list[int]
     last_iteration: list[int]
     rejected: list[int] = field(default_factory=list)
+    stalls: list[tuple[int, int]] = field(default_factory=list)
 
 
 def blank_records(count: int) -> Records:
@@ -55,10 +57,10 @@ def _column() -> array[int]:
     return array("q")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """Iterations in order: when each ended and how long it took (ps), how many decoded, for how many of them it was
-    the first iteration, tokens of prompts, pages taken at its end."""
+    the first iteration, or the first one again, tokens of prompts, pages taken at its end."""
 
     end_ps: array[int] = field(default_factory=_column)
     period_ps: array[int] = field(default_factory=_column)
@@ -74,3 +76,10 @@ class History:
         self.decode.append(decode)
         self.prefill.append(prefill)
         self.fresh.append(fresh)
+
+    def leave_out_torn(self) -> None:
+        """Leave out an iteration that an interrupt kept from being written down whole."""
+        columns = (self.end_ps, self.period_ps, self.decode, self.prefill, self.fresh)
+        whole = min(len(column) for column in columns)
+        for column in columns:
+            del column[whole:]

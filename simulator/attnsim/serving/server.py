@@ -59,8 +59,11 @@ class Server:
         self._prefilling: deque[list[int]] = deque()
         self._running: dict[int, _Running] = {}
         self._fresh: list[int] = []
+        self._stopped: dict[int, int] = {}
+        self._resumed: list[int] = []
         self._tokens = 0
         self._iteration = 0
+        self._decoded_ps = 0
         self._due = [0] * memory.page
         self._ending: list[tuple[int, int]] = []
 
@@ -91,8 +94,7 @@ class Server:
     def _answered(self, request: int) -> None:
         """The first token, which a separate prefill has made, is all of the answer."""
         records = self._records
-        records.admitted_ps[request] = self._load.ready_ps[request]
-        records.done_ps[request] = records.first_ps[request]
+        records.admitted_ps[request] = records.done_ps[request] = records.first_ps[request]
         self.done(request, records.first_ps[request])
 
     def step(self) -> None:
@@ -106,7 +108,7 @@ class Server:
         period_ps = self._costs.period_ps(decode, tokens + decode if decode else 0, prefill, seen)
         period_ps += round(moved * self._swap_ps)
         self.clock_ps += period_ps
-        self.history.add(self.clock_ps, period_ps, decode, prefill, len(self._fresh))
+        self.history.add(self.clock_ps, period_ps, decode, prefill, len(self._fresh) + len(self._resumed))
         if decode:
             self._advance(decode)
         for request, length in ended:
@@ -156,6 +158,8 @@ class Server:
         """Begin to decode with so many tokens kept."""
         if self._records.first_iteration[request] < 0:
             self._fresh.append(request)
+        else:
+            self._resumed.append(request)
         until = self._iteration + self._goal(request) - length
         self._running[request] = _Running(length=length, since=self._iteration, until=until)
         self._tokens += length
@@ -192,6 +196,10 @@ class Server:
             self._fresh.remove(request)
             if not self._here:
                 del self._kept[request]
+        elif request in self._resumed:
+            self._resumed.remove(request)
+        else:
+            self._stopped[request] = self._decoded_ps
         return length if self._swap_ps else 0
 
     def _leave(self, request: int, running: _Running) -> int:
@@ -234,6 +242,7 @@ class Server:
     def _advance(self, decode: int) -> None:
         """Every decoding request has a token more."""
         self._iteration += 1
+        self._decoded_ps = self.clock_ps
         self._tokens += decode
         if self._balance:
             self._balance.advance()
@@ -242,6 +251,9 @@ class Server:
             if self._records.first_ps[request] < 0:
                 self._records.first_ps[request] = self.clock_ps
         self._fresh.clear()
+        for request in self._resumed:
+            self._records.stalls.append((request, self.clock_ps - self._stopped.pop(request)))
+        self._resumed.clear()
         ending = self._ending
         while ending and ending[0][0] <= self._iteration:
             until, request = heapq.heappop(ending)

@@ -172,7 +172,7 @@ class _Run:
             generated=trace.generated.tolist(),
         )
         self.records = blank_records(count)
-        memory = setup.memory
+        self._memory = memory = setup.memory
         self.servers = [Server(n, system, memory, setup.costs, self.load, self.records) for n in range(system.servers)]
         for server in self.servers:
             server.done = self._done
@@ -190,9 +190,10 @@ class _Run:
     def _arrive(self, number: int, at_ps: int) -> None:
         """A request comes: to its server at once, or after prefill."""
         self.load.arrival_ps[number] = at_ps
-        ready_ps = at_ps
-        if self.stage is not None:
-            first_ps, ready_ps = self.stage.take(self.load.prompt[number], at_ps)
+        ready_ps, prompt = at_ps, self.load.prompt[number]
+        fits = self._memory.pages_for(prompt + self.load.generated[number]) <= self._memory.pages
+        if self.stage is not None and fits:
+            first_ps, ready_ps = self.stage.take(prompt, at_ps)
             self.records.first_ps[number] = first_ps
         self.load.ready_ps[number] = ready_ps
         heapq.heappush(self._arrivals, (ready_ps, number))
@@ -207,15 +208,26 @@ class _Run:
     def go(self, progress: Progress) -> bool:
         """Serve until all have ended; whether it was interrupted."""
         try:
-            steps = 0
-            while self._step():
-                steps += 1
-                if steps % REPORT_EVERY == 0:
-                    progress(self._ended, self._count)
+            self._all(progress)
         except KeyboardInterrupt:
+            self._forget_what_was_to_come()
             return True
-        progress(self._ended, self._count)
         return False
+
+    def _forget_what_was_to_come(self) -> None:
+        """Leave out first tokens of a separate prefill, planned ahead, that lie after the last iteration."""
+        for server in self.servers:
+            server.history.leave_out_torn()
+        until_ps = max(server.clock_ps for server in self.servers)
+        self.records.first_ps[:] = [first_ps if first_ps <= until_ps else -1 for first_ps in self.records.first_ps]
+
+    def _all(self, progress: Progress) -> None:
+        steps = 0
+        while self._step():
+            steps += 1
+            if steps % REPORT_EVERY == 0:
+                progress(self._ended, self._count)
+        progress(self._ended, self._count)
 
     def _step(self) -> bool:
         """Hand out what has arrived, then one iteration of the server furthest back; False when nothing is left."""

@@ -207,9 +207,10 @@ def _settings(system: System) -> list[tuple[str, str, str]]:
         found.append(("kernels", "a share of zero never ends", "give shares above zero"))
     if system.attention is not None and layers.pipeline_parallel > 1:
         found.append(("layers.pipeline_parallel", "copies take turns with offloading", "give replicas instead"))
-    shared = [("layers", layers.pool, layers.tensor_parallel), ("prefill", prefill.pool, prefill.tensor_parallel)]
+    shared = [("layers", layers.pool, layers.tensor_parallel * layers.pipeline_parallel)]
+    shared.append(("prefill", prefill.pool or "", prefill.tensor_parallel))
     for role, name, devices in shared:
-        pool = system.pools.get(name or "")
+        pool = system.pools.get(name)
         if pool is not None and devices > 1 and pool.link is None:
             found.append((f"pools.{name}.link", f"{devices} devices of {role} share layers", "name their link"))
     return found
