@@ -48,9 +48,9 @@ hundreds they are limited by their arithmetic.
 SWITCHES_BELOW = """
 
 Gain in tokens a second over the H100 alone. The published gains (1.161 to 1.901) need a baseline whose devices wait
-for the host: with the same overhead on both, or none, offloading gains 0 to 25 % at this price, and next to nothing
-for 70B in Azure-Conv. vLLM's own developers measured 5 to 13 ms at the time. Every row is a `--set` of one or two
-values.
+for the host, for which vLLM's own developers gave 5 to 13 ms at the time. Without overhead on either side offloading
+gains 6 to 23 % at this price. The same overhead on both helps it: devices compute for one sub-batch while the host
+works on the other. Every row is a `--set` of one or two values.
 """
 NETWORK_ABOVE = """\
 Payload that each of the two ports of the H100 has to carry so that messages lengthen an iteration by no more than a
