@@ -18,13 +18,15 @@ from pydantic import ValidationError
 
 from attnsim.errors import AttnSimError, Problem, SpecError
 from attnsim.requests import is_trace_file
-from attnsim.specs.claims import Claim, Claims, Kind, RunRequest, Tolerance
+from attnsim.specs.claims import OVER, Claim, Claims, Kind, RunRequest, Tolerance
 from attnsim.specs.library import shown_path, suggest
 from attnsim.specs.spec import problem_at
 
 NUMBERS = ("seq_len", "batch", "tensor_parallel", "pipeline_parallel")
 EXTENTS = "extents."
 """What the name of a rank follows in a column or a key that sets its size."""
+REQUESTS = "requests."
+"""What a setting begins with that both runs of a ratio share, whatever `over` says of its requests."""
 _MAPPINGS = ("set", "extents")
 _COLUMN = re.compile(r"\{(\w+)\}")
 
@@ -82,7 +84,12 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether ours is within the claim's tolerance for single points, if it has one."""
+        """Whether ours is within the claim's tolerance for single points, if it has one, or on the side it allows."""
+        side = self.point.claim.side
+        if (side == "at_most" and self.ours <= self.point.value) or (
+            side == "at_least" and self.ours >= self.point.value
+        ):
+            return True
         return _within(self.point.claim.tolerance, self.ours - self.point.value, self.relative_error)
 
 
@@ -94,9 +101,10 @@ def _within(tolerance: Tolerance, gap: float, relative_error: float) -> bool:
 
 
 def compare(point: Point, lookup: Lookup) -> Comparison:
-    """Compare a point with the mean of its terms."""
+    """Compare a point with the mean of its terms, or with their smallest or largest."""
     values = [_value(term, lookup) for term in point.terms]
-    return Comparison(point=point, ours=sum(values) / len(values))
+    chosen = {"smallest": min, "largest": max}.get(point.claim.extreme or "")
+    return Comparison(point=point, ours=chosen(values) if chosen else sum(values) / len(values))
 
 
 def _value(term: Term, lookup: Lookup) -> float:
@@ -133,11 +141,13 @@ def points_of(claims: Claims) -> tuple[Point, ...]:
 def _varied_points(claims: Claims, claim: Claim) -> list[Point]:
     """A point for each combination of `vary`, or a single one for their mean."""
     choices = [[(key, value) for value in values] for key, values in claim.vary.items()]
-    varied = [dict(chosen) for chosen in itertools.product(*choices)]
+    cases: list[dict[str, str | int | float]] = claim.cases or [{}]
+    varied = [{**case, **dict(chosen)} for case in cases for chosen in itertools.product(*choices)]
     terms = [_term(claims, claim, claim.metric, settings) for settings in varied]
-    if claim.mean:
-        label = " x ".join(f"{len(values)} {key}" for key, values in claim.vary.items())
-        return [_point(claims, claim, f"mean of {label}" if label else "", tuple(terms), claim.value, "")]
+    if claim.mean or claim.extreme:
+        sizes = ([f"{len(cases)} cases"] if claim.cases else []) + [f"{len(v)} {key}" for key, v in claim.vary.items()]
+        label = f"{claim.extreme or 'mean'} of {' x '.join(sizes)}" if sizes else ""
+        return [_point(claims, claim, label, tuple(terms), claim.value, "")]
     return [
         _point(claims, claim, _label(term.run, settings), (term,), claim.value, "")
         for term, settings in zip(terms, varied, strict=True)
@@ -199,10 +209,15 @@ def _point(
 
 def _term(claims: Claims, claim: Claim, metric: str, settings: Mapping[str, str | int | float]) -> Term:
     folder = Path(claims._origin.folder)
+    others = {key: value for key, value in settings.items() if key.startswith(REQUESTS)}
+    others |= {key.removeprefix(OVER): value for key, value in settings.items() if key.startswith(OVER)}
+    settings = {key: value for key, value in settings.items() if not key.startswith(OVER)}
     common = _merged(claims.run, _request(settings))
 
     def second(other: RunRequest | None) -> RunRequest | None:
-        return _placed(_merged(common, other), folder) if other is not None else None
+        if other is None:
+            return None
+        return _placed(_merged(_merged(common, other), _request(others)), folder)
 
     return Term(
         metric=metric,
@@ -229,8 +244,11 @@ def _request(settings: Mapping[str, str | int | float]) -> RunRequest:
 
 
 def _merged(first: RunRequest, second: RunRequest) -> RunRequest:
-    """`second` where it says something, else `first`; overrides and extents of both, those of `second` last."""
+    """`second` where it says something, else `first`; overrides, extents and what is said of requests of both."""
     chosen = {name: getattr(second, name) for name in second.model_fields_set}
+    if first.requests is not None and second.requests is not None:
+        told = {name: getattr(second.requests, name) for name in second.requests.model_fields_set}
+        chosen["requests"] = first.requests.model_copy(update=told)
     both = {"set": {**first.set, **second.set}, "extents": {**first.extents, **second.extents}}
     return first.model_copy(update={**chosen, **both})
 

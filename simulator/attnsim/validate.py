@@ -112,10 +112,16 @@ def judge(claims: Claims, points: Sequence[Point], measured: Mapping[str, JsonOb
 def _sampled(points: tuple[Point, ...], sample: int | None) -> tuple[Point, ...]:
     if sample is None:
         return points
-    single = [point for point in points if not point.claim.mean and point.claim.tolerance.mean_relative is None]
+    single = [point for point in points if _judged_alone(point)]
     names = dict.fromkeys(point.claim.name for point in single)
     groups = [tuple(p for p in single if p.claim.name == name) for name in names]
     return tuple(point for group in groups for point in evenly(group, sample))
+
+
+def _judged_alone(point: Point) -> bool:
+    """Whether a point can be judged without the others of its claim."""
+    claim = point.claim
+    return not claim.mean and claim.extreme is None and claim.tolerance.mean_relative is None
 
 
 def runs_of(points: Iterable[Point]) -> tuple[RunRequest, ...]:

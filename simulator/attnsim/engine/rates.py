@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from attnsim.taskgraph import PS_PER_S, Resource
 
@@ -50,6 +51,7 @@ class Rates:
         return -(-needed * slowed // (self.share * SUBPICOSECONDS_PER_PS))
 
 
+@lru_cache(maxsize=1024)
 def rates_of(resource: Resource) -> Rates:
     """Integer ratios of a resource, as near to its floats as 64-bit products of them allow (1e-9 or better)."""
     if resource.kind == "fifo":

@@ -6,6 +6,7 @@ columns. One row holds what is used together, so that a task costs one or two ca
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -161,8 +162,12 @@ def _pool_table(graph: TaskGraph) -> Int64:
     return table
 
 
+@lru_cache(maxsize=64)
 def _room_tree(instances: int, width: int, room: int) -> Int64:
-    """A tree of minima of minus the room of each instance; leaves that stand for no instance have no room."""
+    """A tree of minima of minus the room of each instance; leaves that stand for no instance have no room.
+
+    Callers copy it and never write to it.
+    """
     levels = [np.where(np.arange(width) < instances, -room, 0)]
     while len(levels[-1]) > 1:
         levels.append(np.minimum(levels[-1][::2], levels[-1][1::2]))

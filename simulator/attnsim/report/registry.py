@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from attnsim.report import fusemax, gpu_measured, gpu_published, npu_pim
+from attnsim.report import fusemax, gpu_measured, gpu_published, npu_pim, offloading
 from attnsim.report.tables import Tables
 from attnsim.validate import Track
 
@@ -59,6 +59,14 @@ _ALL = (
         collect=npu_pim.collect,
         page=npu_pim.page,
         figures=npu_pim.figures,
+    ),
+    Report(
+        name="offloading",
+        title="Attention on memory devices",
+        says="Lamina and what it is compared with, what each assumption is worth, the network, loads, other systems",
+        collect=offloading.collect,
+        page=offloading.page,
+        figures=offloading.figures,
     ),
 )
 REPORTS: dict[str, Report] = {report.name: report for report in _ALL}

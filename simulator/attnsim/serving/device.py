@@ -163,8 +163,10 @@ class Device:
 
     def decode(self, sequences: int, keys: int) -> Cost:
         """Attention of one new token of each of so many sequences of `keys` tokens, the new ones included."""
-        request = replace(self._request, batch=sequences, seq_len=max(keys, 1))
-        return self._remember(("decode", sequences, keys), lambda: self._only(ATTENTION, request))
+        key = ("decode", sequences, keys)
+        return self._remember(
+            key, lambda: self._only(ATTENTION, replace(self._request, batch=sequences, seq_len=max(keys, 1)))
+        )
 
     def decode_older(self, sequences: int, keys: int) -> Cost:
         """Attention of the new tokens to older ones, whose keys and values are written already."""
@@ -201,10 +203,15 @@ class Device:
         return self._remember(("layer", sequences, keys), lambda: self._cost(simulate_plan(make_plan(request))))
 
     def _only(self, name: str, request: Request, without: str = "") -> Cost:
-        """One step of a layer, if need be without one of its phases; sums over the group are left to the system."""
+        """One step of a layer, if need be without one of its phases; sums over the group are left to the system.
+
+        What is known of the error of other steps is not asked for again.
+        """
         plan = make_plan(request)
         steps = tuple(replace(step, summed_over=1) for step in plan.workload.steps if step.name == name)
-        return self._cost(simulate_plan(replace(plan, workload=replace(plan.workload, steps=steps))), without)
+        mappings = {step: own for step, own in plan.mappings.items() if step == name or step not in self.trust}
+        alone = replace(plan, workload=replace(plan.workload, steps=steps), mappings=mappings)
+        return self._cost(simulate_plan(alone), without)
 
     def _remember(self, key: tuple[object, ...], make: Callable[[], Cost]) -> Cost:
         if key not in self._made:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from attnsim.engine import run
-from attnsim.taskgraph import GraphBuilder, Int32, Int64, TaskGraph
+from attnsim.taskgraph import PS_PER_S, GraphBuilder, Int32, Int64, TaskGraph
 from attnsim.trace import Trace
 
 ROUNDS, ROTATING_ROUNDS = 3, 8
@@ -59,13 +59,15 @@ class Layout:
 class Template:
     """A graph whose work is still open. kinds: for each task, which of `names` says its work (picoseconds or bytes).
 
-    ends: the last task of each round (row) and sub-batch (column).
+    ends: the last task of each round (row) and sub-batch (column). tasks: those of each resource that can be busy, by
+    its number.
     """
 
     graph: TaskGraph
     names: tuple[str, ...]
     kinds: Int32
     ends: Int64
+    tasks: Mapping[int, Int64]
 
     def filled(self, works: Mapping[str, int]) -> TaskGraph:
         """The graph with the work of each kind."""
@@ -88,30 +90,24 @@ def measure_round(template: Template, works: Mapping[str, int]) -> Round:
     ends = trace.end_ps[template.ends].max(axis=1)
     rounds = max(len(ends) // 2, 1)
     before_ps = int(ends[-rounds - 1]) if len(ends) > 1 else 0
-    busy = _busy(graph, trace, before_ps, int(ends[-1]))
     period_ps = round((int(ends[-1]) - before_ps) / rounds)
-    return Round(period_ps=period_ps, busy_ps={name: total / rounds for name, total in busy.items()})
+    return Round(period_ps=period_ps, busy_ps=_busy(template.tasks, graph, trace, len(ends)))
 
 
-def _busy(graph: TaskGraph, trace: Trace, since_ps: int, until_ps: int) -> dict[str, float]:
-    """Busy time between two moments by name of resource; instances of a name (`layers[1]`) are averaged."""
+def _busy(of_resource: Mapping[int, Int64], graph: TaskGraph, trace: Trace, rounds: int) -> dict[str, float]:
+    """Busy time of a round by name of resource; instances of a name (`layers[1]`) are averaged.
+
+    Every round has the same work, so that the share of all that is done is what a period of the steady state holds.
+    """
     found: dict[str, list[float]] = {}
-    for group, resource in enumerate(graph.resources):
-        if resource.name.endswith(LATENCY):
-            continue
-        tasks = np.flatnonzero(graph.resource == group)
-        start = np.clip(trace.start_ps[tasks], since_ps, until_ps)
-        end = np.clip(trace.end_ps[tasks], since_ps, until_ps)
-        busy = float((end - start).sum()) if resource.kind == "fifo" else _used_ps(graph, tasks, start, end, trace)
-        found.setdefault(resource.name.partition("[")[0], []).append(busy)
+    for group, tasks in of_resource.items():
+        resource = graph.resources[group]
+        if resource.kind == "fifo":
+            busy = float((trace.end_ps[tasks] - trace.start_ps[tasks]).sum())
+        else:
+            busy = float(graph.work[tasks].sum()) / resource.capacity * PS_PER_S
+        found.setdefault(resource.name.partition("[")[0], []).append(busy / rounds)
     return {name: sum(values) / len(values) for name, values in found.items()}
-
-
-def _used_ps(graph: TaskGraph, tasks: Int64, start: Int64, end: Int64, trace: Trace) -> float:
-    """Picoseconds in which the capacity of a link would carry what its messages bring in a window."""
-    whole = np.maximum(trace.end_ps[tasks] - trace.start_ps[tasks], 1)
-    carried = float((graph.work[tasks] * ((end - start) / whole)).sum())
-    return carried / graph.resources[int(graph.resource[tasks[0]])].capacity * 1e12 if len(tasks) else 0.0
 
 
 def make_template(layout: Layout) -> Template:
@@ -151,11 +147,17 @@ class _Maker:
         for number in range(1 if layout.batches == 1 else ROTATING_ROUNDS if rotating else ROUNDS):
             last = self._round(number, last)
             ends.append([made[0] for made in last])
+        graph = self._graph.build()
         return Template(
-            graph=self._graph.build(),
+            graph=graph,
             names=tuple(self._names),
             kinds=np.array(self._kinds, np.int32),
             ends=np.array(ends, np.int64),
+            tasks={
+                number: np.flatnonzero(graph.resource == number)
+                for number, resource in enumerate(graph.resources)
+                if not resource.name.endswith(LATENCY)
+            },
         )
 
     def _round(self, number: int, last: Sequence[list[int]]) -> list[list[int]]:

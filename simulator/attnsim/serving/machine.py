@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from attnsim.components.collectives import Collective, collective
-from attnsim.errors import AttnSimError, Problem, SpecError
+from attnsim.errors import SpecError
 from attnsim.serving.device import NOTHING, Cost, Device, Segment
 from attnsim.serving.iteration import BYTES, LATENCY, Layout, Template, Wire, make_template
 from attnsim.serving.memory import Memory, memory_of
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.link import Link, load_link
 from attnsim.specs.model import Model, load_model
+from attnsim.specs.npu_pim import NpuPim
 from attnsim.specs.overrides import parse_override
 from attnsim.specs.spec import problem_at
 from attnsim.specs.system import Pool, System, load_system
@@ -79,6 +80,7 @@ class Machine:
             what = f"{self.stages} stages of {self.layers} layers"
             raise SpecError(problem_at(system, "layers.pipeline_parallel", what, "take fewer stages"))
         self._templates: dict[int, Template] = {}
+        self._layers: dict[int, tuple[Mapping[str, int], Cost]] = {}
 
     def _take_offloading(self, model_name: str, overrides: Sequence[str]) -> None:
         offloading = self.system.attention
@@ -86,6 +88,11 @@ class Machine:
         pool = self.system.pools[offloading.pool]
         by_heads = offloading.partition == "heads"
         self.memory_devices = pool.devices
+        heads = self.model.ranks.get("H", 1)
+        if by_heads and heads % pool.devices:
+            what = f"{heads} heads of keys and values are not divided by {pool.devices} devices of {offloading.pool}"
+            remedy = "take a divisor of the heads, or partition: requests"
+            raise SpecError(problem_at(self.system, "attention.partition", what, remedy))
         self.memory_device = Device(model_name, pool, pool.devices if by_heads else 1, self.system.kernels, overrides)
         if self.device.whole or self.memory_device.whole:
             what = "layers of this device are simulated as a whole, so that attention cannot go elsewhere"
@@ -112,8 +119,18 @@ class Machine:
         return memory_of(self)
 
     def segments(self) -> tuple[Segment, ...]:
-        """Parts of a layer around attention; none where the layer is one."""
-        return () if self.device.whole else (*self.device.before, *self.device.after)
+        """Parts of a layer around attention; where the layer is one, sums over the group that it leaves to the pool."""
+        return (*self._before(), *self._after())
+
+    def _before(self) -> tuple[Segment, ...]:
+        return () if self.device.whole else self.device.before
+
+    def _after(self) -> tuple[Segment, ...]:
+        if not self.device.whole:
+            return self.device.after
+        if getattr(self.device.plan.hardware, "link", None) is not None:
+            return ()
+        return tuple(replace(segment, steps=()) for segment in self.device.after if segment.reduced)
 
     def template(self, batches: int) -> Template:
         """The graph of iterations with so many sub-batches."""
@@ -123,14 +140,13 @@ class Machine:
 
     def layout(self, batches: int) -> Layout:
         """What an iteration with so many sub-batches looks like."""
-        whole = self.device.whole
-        after = () if whole else self.device.after
+        after = self._after()
         return Layout(
             layers=self.layers,
             batches=batches,
             executors=max(self.copies, self.stages),
             staged=self.stages > 1,
-            before=() if whole else tuple(segment.name for segment in self.device.before),
+            before=tuple(segment.name for segment in self._before()),
             after=tuple(segment.name for segment in after),
             reduced=frozenset(segment.name for segment in after if segment.reduced),
             link=_wire(self.link, 1, 1) if self.link else None,
@@ -145,14 +161,10 @@ class Machine:
 
     def work(self, shape: Shape) -> Work:
         """What a shape asks of one sub-batch."""
-        kinds: dict[str, int] = {}
-        spent = NOTHING
-        for segment in self.segments():
-            cost = self.device.segment(segment, shape.tokens)
-            kinds[segment.name] = _ps(cost.seconds)
-            spent = spent.plus(cost)
-            if segment.reduced:
-                self._sum(kinds, segment, shape.tokens)
+        if shape.tokens not in self._layers:
+            self._layers[shape.tokens] = self._segments_of(shape.tokens)
+        around, spent = self._layers[shape.tokens]
+        kinds = dict(around)
         attended = self.attention(shape)
         kinds["attention"] = _ps(attended.seconds)
         head = self.device.head(shape.decode) if self.model.head and shape.decode else NOTHING
@@ -163,6 +175,18 @@ class Machine:
         if self.network is not None:
             attended = attended.plus(self._messages(kinds, shape))
         return Work(kinds=kinds, joule=self._joule(spent, attended, head))
+
+    def _segments_of(self, tokens: int) -> tuple[Mapping[str, int], Cost]:
+        """Work of the segments of a layer and of their sums over the group, and what the segments take together."""
+        kinds: dict[str, int] = {}
+        spent = NOTHING
+        for segment in self.segments():
+            cost = self.device.segment(segment, tokens)
+            kinds[segment.name] = _ps(cost.seconds)
+            spent = spent.plus(cost)
+            if segment.reduced:
+                self._sum(kinds, segment, tokens)
+        return kinds, spent
 
     def attention(self, shape: Shape) -> Cost:
         """Attention of one layer on one of its devices; of a whole layer where that is simulated as one."""
@@ -268,12 +292,13 @@ def capacity_bytes(pool: Pool, device: Device) -> float:
     hardware = device.plan.hardware
     if isinstance(hardware, GpuTile):
         return hardware.dram.capacity_bytes
-    memory = getattr(hardware, "memory", None)
-    found = getattr(memory, "capacity_bytes", None)
-    if found is None:
-        what, remedy = f"{hardware.name} does not say how much memory it has", "take a GPU or an NPU with PIM"
-        raise AttnSimError(Problem(path="hardware", what=what, remedy=remedy))
-    return float(found)
+    if isinstance(hardware, NpuPim):
+        return hardware.memory.capacity_bytes
+    name, outermost = list(hardware.memories.items())[-1]
+    if outermost.capacity_bytes is None:
+        what = f"{hardware.name} does not say how much memory it has"
+        raise SpecError(problem_at(hardware, f"memories.{name}", what, "add `capacity` to it"))
+    return outermost.capacity_bytes
 
 
 def _wire(link: Link, all_ports: int, ports: int) -> Wire:

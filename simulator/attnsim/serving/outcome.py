@@ -69,15 +69,18 @@ class Outcome:
     @cached_property
     def tokens(self) -> float:
         """Tokens that were generated, those of requests that did not end included."""
-        decoded = sum(sum(server.history.decode) for server in self.served.servers)
-        if self.served.system.prefill.mode == "removed":
-            return float(decoded)
-        return float(decoded + int((np.array(self.served.records.first_ps) >= 0).sum()))
+        return float(sum(per.sum() for per in self._made)) + len(self._from_prefill)
 
     @cached_property
     def _made(self) -> list[Floats]:
         """Tokens of each iteration of each server."""
         return [_tokens_made(self.served, server) for server in self.served.servers]
+
+    @cached_property
+    def _from_prefill(self) -> Floats:
+        """When the first tokens that a separate prefill makes are there, in seconds; empty without one."""
+        there = np.array(self.served.records.first_ps) >= 0
+        return self.first[there & (self.served.prefill is not None)]
 
     @property
     def tokens_per_s(self) -> float:
@@ -98,7 +101,7 @@ class Outcome:
         since, until = self.window_s
         if until <= since:
             return self.tokens_per_s
-        inside = 0.0
+        inside = float(((self._from_prefill > since) & (self._from_prefill <= until)).sum())
         for server, made in zip(self.served.servers, self._made, strict=True):
             end = np.array(server.history.end_ps) / PS_PER_S
             inside += float(made[(end > since) & (end <= until)].sum())
@@ -264,14 +267,12 @@ def _seconds(times_ps: Sequence[int]) -> Floats:
 
 
 def _tokens_made(served: Served, server: Server) -> Floats:
-    """Tokens of each iteration: of those that decode, and the first ones, which prompts give. Those of a separate
-    prefill count when an iteration ends next."""
+    """Tokens of each iteration: of those that decode, and the first ones, which prompts give."""
     made = np.array(server.history.decode, np.float64)
-    if served.system.prefill.mode != "removed" and len(made):
+    if served.system.prefill.mode in ("chunked", "whole") and len(made):
         first_ps = np.array(served.records.first_ps, np.int64)
         mine = _of_server(served.records, server, first_ps >= 0)
-        ends = np.searchsorted(np.array(server.history.end_ps, np.int64), first_ps[mine])
-        np.add.at(made, np.minimum(ends, len(made) - 1), 1.0)
+        np.add.at(made, np.searchsorted(np.array(server.history.end_ps, np.int64), first_ps[mine]), 1.0)
     return made
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from attnsim.serving.device import Device
 from attnsim.serving.machine import Machine
-from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.system import Pool
 
 
@@ -29,7 +28,5 @@ def price_of(pools: Iterable[tuple[Pool, Device]]) -> float | None:
 
 
 def _price(pool: Pool, device: Device) -> float | None:
-    hardware = device.plan.hardware
-    own = hardware.price_usd_per_hour if isinstance(hardware, GpuTile) else None
-    price = pool.price_usd_per_hour or own
+    price = pool.price_usd_per_hour or device.plan.hardware.price_usd_per_hour
     return None if price is None else price * pool.devices

@@ -90,12 +90,16 @@ class Server:
             self.done(request, max(self.clock_ps, self._load.ready_ps[request]))
             return
         if self._mode == "separate" and self._load.generated[request] == 1:
-            first_ps = self._records.first_ps[request]
-            self._records.admitted_ps[request] = self._records.done_ps[request] = first_ps
-            self.done(request, first_ps)
+            self._answered(request)
             return
         self.outstanding += total
         self._waiting.append(request)
+
+    def _answered(self, request: int) -> None:
+        """The first token, which a separate prefill has made, is all of the answer."""
+        records = self._records
+        records.admitted_ps[request] = records.done_ps[request] = records.first_ps[request]
+        self.done(request, records.first_ps[request])
 
     def step(self) -> None:
         """One iteration; there has to be something to do."""

@@ -21,6 +21,8 @@ from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
 
 Kind = Literal["measured", "published", "model"]
 Setting = str | int | float
+OVER = "over."
+"""What a setting of a case begins with that is meant for the second run."""
 
 
 class Requests(Spec):
@@ -100,8 +102,10 @@ class Claim(Spec):
     is true (a speedup is the latency of `over` divided by the latency of `run`).
     less: a second run whose metric is taken off that of `run`; a layer less its attention is its linear parts.
     plus: a second run whose metric is added to that of `run`; a step of training is a forward and a backward kernel.
-    vary: run key -> values, `requests.seed` and `extents.M` too; with `mean`, the claim is about the arithmetic mean
-    over all their combinations.
+    vary: run key -> values, `requests.seed` and `extents.M` too; cases: settings that go together, those that begin
+    with `over.` for the second run. With `mean`, the claim is about the arithmetic mean over all combinations of the
+    two, with `extreme` about the smallest or largest of them.
+    side: the source gives a bound only; ours may be anything `at_most` or `at_least` that far.
     """
 
     name: Text
@@ -115,7 +119,10 @@ class Claim(Spec):
     plus: RunRequest | None = None
     inverse: bool = False
     vary: dict[str, list[Setting]] = Field(default_factory=dict)
+    cases: list[dict[str, Setting]] = Field(default_factory=list)
     mean: bool = False
+    extreme: Literal["smallest", "largest"] | None = None
+    side: Literal["at_most", "at_least"] | None = None
     value: float | None = None
     data: Rows | None = None
     tolerance: Tolerance
@@ -162,8 +169,12 @@ def _problems(claim: Claim, counts: Counter[str], folder: Path) -> list[tuple[st
     if len(seconds) > 1:
         what = f"stands beside `{seconds[0]}`"
         found.append((seconds[1], what, "a claim is about a ratio, a difference or a sum, not two of them"))
-    if claim.data is not None and claim.mean:
-        found.append(("mean", "stands beside `data`", "a mean is over `vary` and has one `value`"))
+    if claim.data is not None and (claim.mean or claim.extreme):
+        found.append(("mean", "stands beside `data`", "a mean or extreme is over `vary` and has one `value`"))
+    if claim.mean and claim.extreme:
+        found.append(("extreme", "stands beside `mean`", "a claim is about one of the two"))
+    if claim.over is None and any(key.startswith(OVER) for case in claim.cases for key in case):
+        found.append(("cases", "set something of `over`, which there is none of", "write over: {} too"))
     if claim.data is not None and not (folder / claim.data.file).is_file():
         found.append(("data.file", f"there is no file {claim.data.file!r}", "it lies beside the claim file"))
     return [*found, *_tolerance_problems(claim)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from attnsim.errors import Problem
 from attnsim.specs.quantity import Bits, Bytes, BytesPerSecond, Hertz, Joule, JoulePerByte, Second, SquareMetre, Watt
@@ -201,6 +201,7 @@ class NpuPim(FileSpec):
     link: Link | None = None
     start_s: Second = Field(alias="start", default=0.0)
     die_area_m2: SquareMetre | None = Field(alias="die_area", default=None)
+    price_usd_per_hour: PositiveFloat | None = None
     default_mapping: str | None = None
     compared: Text | None = None
 

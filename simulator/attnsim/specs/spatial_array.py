@@ -82,6 +82,7 @@ class SpatialArray(FileSpec):
     word_bits: Bits = Field(alias="word", default=16)
     arrays: dict[str, Array] = Field(min_length=1)
     memories: dict[str, Memory] = Field(min_length=1)
+    price_usd_per_hour: PositiveFloat | None = None
     default_mapping: str | None = None
 
 
