@@ -143,7 +143,7 @@ BAD_RUNS = [
     (["run"], "nothing says what to simulate"),
     (["run", *CALL, "--mapping", "binding", "--seq-len", "0"], "--seq-len: 0 is out of range"),
     (["run", *CALL, "--mapping", "binding", "--batch", "0"], "--batch"),
-    (["run", *CALL, "--mapping", "binding", "--scope", "block"], "is not one of 'attention', 'layer', 'model'"),
+    (["run", *CALL, "--mapping", "binding", "--scope", "block"], "is not one of 'attention', 'layer', 'head', 'model'"),
     (["run", *CALL, "--mapping", "binding", "--extent", "e=64"], "is not an extent"),
     (
         ["run", *CALL, "--mapping", "binding", "--extent", "Z=64"],

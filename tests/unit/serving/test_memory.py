@@ -100,15 +100,19 @@ def test_less_than_a_page_is_told() -> None:
 @pytest.mark.parametrize(
     ("system", "model", "overrides", "said"),
     [
-        ("lamina", "llama3_70b", ["system.pools.memory.devices=3"], "3"),
-        ("lamina", "llama_33b", ["system.pools.memory.devices=8"], "8"),
-        ("h100_x4", "llama3_70b", ["system.layers.tensor_parallel=3", "system.pools.gpus.devices=3"], "3"),
+        ("lamina", "llama3_70b", ["system.pools.memory.devices=3"], "8 heads .* divided by 3 devices"),
+        ("lamina", "llama_33b", ["system.pools.memory.devices=8"], "52 heads .* divided by 8 devices"),
+        (
+            "h100_x4",
+            "llama3_70b",
+            ["system.layers.tensor_parallel=3", "system.pools.gpus.devices=3"],
+            "ranks.H: 8 is not divided by 3 devices",
+        ),
     ],
 )
 def test_heads_that_do_not_divide_are_told(system: str, model: str, overrides: list[str], said: str) -> None:
-    with pytest.raises(AttnSimError, match=f"{said} devices") as caught:
+    with pytest.raises(AttnSimError, match=said):
         machine(system, model, *overrides)
-    assert "H" in str(caught.value)
 
 
 def test_requests_of_any_number_of_heads_spread_over_any_number_of_devices() -> None:
