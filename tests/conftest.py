@@ -75,6 +75,7 @@ def _serve_stub(
 
     from attnsim.requests import ArrivalTrace
     from attnsim.serving import simulate
+    from attnsim.serving.asked import ServeRequest
     from attnsim.serving.memory import Memory
     from attnsim.specs.system import System
 
@@ -93,19 +94,22 @@ def _serve_stub(
         swap_ps_per_token=swap_ps_per_token,
         parts=parts,
     )
-    layers = SimpleNamespace(replicas=copies)
-    prompts = SimpleNamespace(system=SimpleNamespace(layers=layers), tensor_parallel=1, memory=memory, device=_device())
+    layers = SimpleNamespace(replicas=copies, pool="prompts")
+    own = SimpleNamespace(layers=layers, pools=system.pools)
+    prompts = SimpleNamespace(system=own, tensor_parallel=1, memory=memory, device=_device())
     separate = system.prefill.mode == "separate"
+    machine = SimpleNamespace(memory=memory, memory_devices=0, tensor_parallel=1, device=_device())
+    machine.system = machine.model = system
     setup = SimpleNamespace(
         system=system,
-        machine=SimpleNamespace(memory=memory, memory_devices=0, tensor_parallel=1, model=system, device=_device()),
+        machine=machine,
         costs=_costs(period),
         prefill=(prompts, _costs(lambda decode, tokens, prompt, seen: prompt_period(prompt))) if separate else None,
         memory=memory,
     )
     times, prompt, generated = (np.array(column, np.int64) for column in zip(*asked, strict=True))
     trace = ArrivalTrace(name="stub", arrival_ps=times, prompt=prompt, generated=generated)
-    named = simulate.ServeRequest(system="lamina", model="llama3_70b", trace="stub", **request)
+    named = ServeRequest(system="lamina", model="llama3_70b", trace="stub", **request)
     with patch.object(simulate, "load_arrivals", lambda *_, **__: trace):
         return simulate.serve_on(setup, named)
 

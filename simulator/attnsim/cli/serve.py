@@ -77,6 +77,7 @@ def serve(
     if len(names) > 1 and (out or timeline):
         what, remedy = "is written for one system", "name one system, or leave it out"
         raise AttnSimError(Problem(path="--out" if out else "--timeline", what=what, remedy=remedy))
+    _require_places(out, timeline)
     request = ServeRequest(
         system="",
         model=model,
@@ -95,6 +96,19 @@ def serve(
             break
     _write(outcomes[0], out, timeline)
     return _answer(outcomes, json)
+
+
+def _require_places(out: Path | None, timeline: Path | None) -> None:
+    """Raise AttnSimError for files that can not be written, before anything is simulated for them."""
+    problems = []
+    for option, path in (("--out", out), ("--timeline", timeline)):
+        if path is None:
+            continue
+        what = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        if path.is_dir() or not path.parent.is_dir():
+            problems.append(Problem(path=option, what=what, remedy="give the path of a file to write"))
+    if problems:
+        raise AttnSimError(*problems)
 
 
 def _outcome(request: ServeRequest, name: str, limits: Slo | None, fit_batch: bool) -> Outcome:

@@ -23,20 +23,19 @@ def fit(request: ServeRequest, slo: Slo, progress: Progress) -> Outcome:
     if best.served.interrupted or _share(best) >= SHARE:
         return best
     low, high = 0, best.largest_batch
-    found: Outcome | None = None
+    nearest = high
     while high - low > 1:
         middle = (low + high) // 2
         tried = Outcome(_served(setup, request, progress, middle), slo)
         if tried.served.interrupted:
             return tried
         if _share(tried) >= SHARE:
-            low, found = middle, tried
+            low = middle
         else:
             high = middle
-            best = tried if _share(tried) > _share(best) else best
-    if found is None:
-        return best
-    return Outcome(_served(setup, request, progress, low), slo)
+            best, nearest = (tried, middle) if _share(tried) > _share(best) else (best, nearest)
+    # Served again, because costs remember what the last run used.
+    return Outcome(_served(setup, request, progress, low or nearest), slo)
 
 
 def _served(setup: Setup, request: ServeRequest, progress: Progress, batch: int) -> Served:

@@ -151,8 +151,8 @@ class Outcome:
         found = np.full(len(self.ended), np.nan)
         for server in self.served.servers:
             _fill_gaps(self.served.records, server, self.ended, found)
-        if self._stalls.size:
-            np.maximum.at(found, self._stalls[:, 0], self._stalls[:, 1] / PS_PER_S)
+        stalls = self._stalls[self.ended[self._stalls[:, 0]]]
+        np.maximum.at(found, stalls[:, 0], stalls[:, 1] / PS_PER_S)
         return np.asarray(np.fmax(found, np.where(self.ended, self._second_gap, np.nan)), np.float64)
 
     @cached_property

@@ -208,8 +208,11 @@ def _happened(
 def write_requests(outcome: Outcome, path: Path) -> None:
     """Write the table of requests as Parquet, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    request_table(outcome).write_parquet(part)
-    part.replace(path)
+    try:
+        request_table(outcome).write_parquet(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def timeline(outcome: Outcome) -> JsonObject:

@@ -45,7 +45,7 @@ class Server:
         self.history = History()
         self.done: Callable[[int, int], None] = _nobody
         self.free = memory.pages
-        self.outstanding = 0
+        self.outstanding = self._just_ended = 0
         self._costs, self._memory, self._load, self._records = costs, memory, load, records
         self._page = memory.page
         self._mode, self._budget = system.prefill.mode, system.prefill.tokens
@@ -77,6 +77,10 @@ class Server:
         """Requests that hold pages."""
         return len(self._running) + len(self._prefilling)
 
+    def outstanding_at(self, at_ps: int) -> int:
+        """Tokens of the requests that have not ended by a moment that is not before the last iteration began."""
+        return self.outstanding + (self._just_ended if at_ps < self.clock_ps else 0)
+
     def put(self, request: int) -> None:
         """Take a request, which has arrived by now; one that can never fit is rejected."""
         self._records.server[request] = self.number
@@ -99,6 +103,7 @@ class Server:
 
     def step(self) -> None:
         """One iteration; there has to be something to do."""
+        self._just_ended = 0
         moved = self._admit()
         decodes = not (self._mode == "whole" and self._prefilling)
         moved += self._make_room() if decodes else 0
@@ -265,7 +270,9 @@ class Server:
     def _end(self, request: int, length: int) -> None:
         """All of an answer is there."""
         self.free += self._held_by(request, length)
-        self.outstanding -= self._load.prompt[request] + self._load.generated[request]
+        total = self._load.prompt[request] + self._load.generated[request]
+        self.outstanding -= total
+        self._just_ended += total
         self._records.done_ps[request] = self.clock_ps
         self._records.last_iteration[request] = len(self.history.end_ps) - 1
         self.done(request, self.clock_ps)

@@ -247,7 +247,7 @@ class _Run:
         arrivals = self._arrivals
         while arrivals and arrivals[0][0] <= until_ps:
             ready_ps, number = heapq.heappop(arrivals)
-            server = min(self.servers, key=lambda one: one.outstanding)
+            server = min(self.servers, key=lambda one: one.outstanding_at(ready_ps))
             if not server.busy:
                 server.clock_ps = max(server.clock_ps, ready_ps)
             server.put(number)

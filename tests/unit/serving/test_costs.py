@@ -1,4 +1,4 @@
-"""Iteration times between simulated shapes: grids, interpolation, and what is counted as used."""
+"""Iteration times between simulated shapes: interpolation, and what is counted as used."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from attnsim.serving import costs as module
 from attnsim.serving.costs import Costs
-from attnsim.serving.grid import EXACT, bracket, grid_size
 from attnsim.serving.iteration import Round
 from attnsim.serving.machine import Shape
 
 Times = Callable[[Shape, int], int]
-sizes = st.floats(1, 1e7)
-octaves = st.sampled_from([1, 2, 4, 8])
 
 
 @pytest.fixture
@@ -42,57 +37,12 @@ def make_costs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Times, int], Costs]
     return make
 
 
-@given(size=sizes, per_octave=octaves)
-def test_a_size_lies_between_the_two_grid_sizes_around_it(size: float, per_octave: int) -> None:
-    low, high, share = bracket(size, per_octave)
-    assert 1 <= low <= size < high
-    assert 0 <= share < 1
-    assert share == pytest.approx((size - low) / (high - low), abs=1e-12)
-
-
-@given(step=st.integers(0, 80), per_octave=octaves)
-def test_a_size_of_the_grid_is_met_exactly(step: int, per_octave: int) -> None:
-    size = grid_size(step, per_octave)
-    low, high, share = bracket(size, per_octave)
-    assert (low, share) == (size, 0)
-    assert high > size
-    assert bracket(high, per_octave)[0] == high
-
-
-@given(size=sizes, per_octave=octaves)
-def test_no_size_of_the_grid_lies_inside_a_bracket(size: float, per_octave: int) -> None:
-    low, high, _ = bracket(size, per_octave)
-    grid = {grid_size(step, per_octave) for step in range(24 * per_octave + 2)} | set(range(1, EXACT + 1))
-    assert not any(low < own < high for own in grid)
-
-
 def test_a_shape_on_the_grid_takes_what_was_simulated(make_costs: Callable[..., Costs]) -> None:
     costs = make_costs(lambda shape, _: shape.decode**2 + 7 * shape.keys)
     assert costs.period_ps(5, 5 * 16) == 25 + 7 * 16
     assert costs.period_ps(16, 16 * 1024) == 256 + 7 * 1024
     prompts = make_costs(lambda shape, _: shape.prefill**2 + shape.prefill_keys**2)
     assert prompts.period_ps(0, 0, 32, 32 * 64) == 32**2 + 64**2
-
-
-@given(decode=st.integers(1, 500), keys=st.integers(1, 3000), prefill=st.integers(0, 700), seen=st.integers(1, 3000))
-def test_what_is_linear_in_each_size_is_interpolated_exactly(decode: int, keys: int, prefill: int, seen: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "measure_round", lambda number, shape: Round(period_ps=linear(shape), busy_ps={}))
-        costs = Costs(
-            SimpleNamespace(
-                system=SimpleNamespace(batches=1),
-                template=lambda number: number,
-                work=lambda shape: SimpleNamespace(kinds=shape, joule=None),
-            )
-        )
-        wanted = linear(Shape(decode=decode, keys=keys, prefill=prefill, prefill_keys=seen if prefill else 0))
-        assert costs.period_ps(decode, decode * keys, prefill, prefill * seen) == pytest.approx(wanted, abs=1)
-
-
-def linear(shape: Shape) -> int:
-    """In each size with the others kept."""
-    prompts = (11 + 3 * shape.prefill) * (1 + 5 * shape.prefill_keys) if shape.prefill else 0
-    return (100 + 7 * shape.decode) * (50 + shape.keys) + prompts
 
 
 def test_more_tokens_never_take_less_where_the_corners_say_so(make_costs: Callable[..., Costs]) -> None:
