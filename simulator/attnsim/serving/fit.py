@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from attnsim.serving.asked import ServeRequest
 from attnsim.serving.outcome import Outcome
-from attnsim.serving.simulate import Progress, Served, ServeRequest, Setup, serve_on
+from attnsim.serving.simulate import Progress, Served, Setup, serve_on
 from attnsim.serving.slo import Slo
 from attnsim.specs.system import System
 
