@@ -85,6 +85,16 @@ def _members(value: object) -> dict[str, object]:
     return {str(key): member for key, member in value.items()} if isinstance(value, dict) else {}
 
 
+def is_null(document: JsonObject, metric: str) -> bool:
+    """Whether a run has a metric whose value is not known, such as the energy of hardware that gives none."""
+    *path, last = metric.split(".")
+    value: object = document
+    for step in path:
+        value = _members(value).get(step)
+    members = _members(value)
+    return last in members and members[last] is None
+
+
 def number_at(document: JsonObject, metric: str) -> float:
     """The number at a dotted path of a run's JSON; AttnSimError names what is there instead."""
     value: object = document

@@ -11,6 +11,7 @@ from attnsim.cli.analyse import analyse
 from attnsim.cli.answer import Answer
 from attnsim.cli.calibrate import calibrate
 from attnsim.cli.compare import compare
+from attnsim.cli.explore import best, explore, pareto
 from attnsim.cli.iterate import iterate
 from attnsim.cli.listing import list_specs
 from attnsim.cli.predict import predict
@@ -38,6 +39,9 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "trace": trace,
     "serve": serve,
     "iterate": iterate,
+    "explore": explore,
+    "pareto": pareto,
+    "best": best,
     "predict": predict,
     "calibrate": calibrate,
     "validate": validate,

@@ -24,6 +24,7 @@ SCHEMA_OF: dict[Kind, str] = {
     "model": "model",
     "mapping": "mapping",
     "trace": "trace",
+    "study": "study",
     "validation": "claims",
 }
 """Name of the schema of each kind of file."""
@@ -80,6 +81,10 @@ def spec_types(name: str) -> tuple[type[BaseModel], ...]:
         from attnsim.specs.system import System
 
         return (System,)
+    if name == "study":
+        from attnsim.specs.study import Study
+
+        return (Study,)
     if name == "model":
         from attnsim.specs.model import Model
 

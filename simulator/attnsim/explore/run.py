@@ -1,0 +1,117 @@
+"""Running a study: checked on one design first, then swept or searched, on the executor that was asked for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from attnsim.errors import AttnSimError, Problem, UnknownNameError
+from attnsim.explore.evaluate import judge
+from attnsim.explore.executors import opened
+from attnsim.explore.space import Design, Space
+from attnsim.explore.sweep import BATCH, Progress, Watch, size_of, sweep, unwatched
+from attnsim.pipeline import make_plan
+from attnsim.runs import document_of, is_null, number_at, request_of, system_request
+from attnsim.serving.machine import read_system
+from attnsim.specs.study import GRID, Range, Study, Value
+
+TRIED = 8
+"""Designs that an estimate is made from, spread over the grid."""
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    *,
+    processes: int = 1,
+    scheduler: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    batch: int = BATCH,
+    watch: Watch = unwatched,
+) -> Progress:
+    """Run a study to its end; raises AttnSimError for anything wrong in the input. An interrupt keeps what is done."""
+    check(study)
+    with opened(processes, scheduler) as (executor, workers):
+        if study.sampler == GRID:
+            if storage is not None:
+                what = "a grid needs no database"
+                raise AttnSimError(Problem(path="--storage", what=what, remedy="leave it out, or set a sampler"))
+            return sweep(study, folder, executor=executor, workers=workers, resume=resume, batch=batch, watch=watch)
+        from attnsim.explore.search import search
+
+        return search(
+            study, folder, executor=executor, workers=workers, storage=storage, resume=resume, batch=batch, watch=watch
+        )
+
+
+def check(study: Study) -> None:
+    """Raise AttnSimError for paths that lead nowhere and metrics that a run does not have.
+
+    The first design that can be simulated tells; what does not fit is a design's own matter.
+    """
+    space = Space(study)
+    for place, design in enumerate(_spread(space)):
+        if place == 0:
+            _require_paths(space, design)
+        if _has_metrics(space, design):
+            return
+
+
+def _spread(space: Space) -> list[Design]:
+    """Some designs from the first to the last."""
+    choices = [_some_values(space, path, values) for path, values in zip(space.paths, space.choices, strict=True)]
+    found = []
+    for place in range(TRIED):
+        share = place / (TRIED - 1)
+        found.append({path: values[round(share * (len(values) - 1))] for path, values in choices})
+    return found
+
+
+def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> tuple[str, tuple[Value, ...]]:
+    """Values of a path; of a range without steps its ends."""
+    given = space.study.vary[path]
+    if values is None and isinstance(given, Range):
+        return path, (given.first, given.last)
+    return path, values or ()
+
+
+def _require_paths(space: Space, design: Design) -> None:
+    for run in space.runs(design):
+        try:
+            if run.system is None:
+                make_plan(request_of(run))
+            else:
+                system_request(run)
+                read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+        except UnknownNameError:
+            raise
+        except AttnSimError as error:
+            if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
+                raise
+
+
+def _has_metrics(space: Space, design: Design) -> bool:
+    """Whether a design can be simulated; raises AttnSimError if its runs lack a metric."""
+    for run in space.runs(design):
+        try:
+            document = document_of(run)
+        except AttnSimError:
+            return False
+        for metric in space.study.metrics:
+            if not is_null(document, metric):
+                number_at(document, metric)
+    return True
+
+
+def dry_run(study: Study) -> tuple[int, float | None]:
+    """(designs that will be tried, seconds each takes on one core); None where no tried design is feasible."""
+    check(study)
+    space = Space(study)
+    size = size_of(space) if study.sampler == GRID else study.budget or 0
+    designs = _spread(space)
+    judge(space, designs[:1])
+    began_s = time.perf_counter()
+    judged = judge(space, designs)
+    each_s = (time.perf_counter() - began_s) / len(designs)
+    return size, each_s if any(not one.infeasible for one in judged) else None
