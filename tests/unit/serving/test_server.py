@@ -107,6 +107,12 @@ def test_the_youngest_request_is_computed_again_when_pages_run_out(serve_stub: S
     assert records.done_ps == [6 * PS, 11 * PS]
 
 
+def test_a_preempted_request_comes_back_before_those_that_still_wait(serve_stub: Serve) -> None:
+    served = serve_stub([*TIGHT, (2 * PS, 15, 1)], pages=4, page=4, prefill={"mode": "chunked"})
+    assert served.records.preempted == [0, 1, 0]
+    assert served.records.done_ps == [6 * PS, 11 * PS, 12 * PS]
+
+
 def test_swapping_moves_the_tokens_out_and_in_again(serve_stub: Serve) -> None:
     swap = ADMISSIONS["swap"]
     served = serve_stub(TIGHT, pages=4, page=4, prefill={"mode": "chunked"}, kv=swap, swap_ps_per_token=2.5)
@@ -245,7 +251,7 @@ def test_an_interrupt_keeps_what_has_ended(serve_stub: Serve) -> None:
 
     for mode in PREFILLS:
         calls.clear()
-        served = serve_stub(crowd(7), period, prefill=PREFILLS[mode])
+        served = serve_stub(crowd(7), period, prefill=PREFILLS[mode], prompt_period=lambda prompt: 10**6 * prompt)
         outcome = Outcome(served)
         assert served.interrupted
         assert len(served.servers[0].history.end_ps) == 9
