@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev-installed
 # Files of timings alone are read from this package, so what it depends on is left out.
 MEASURED := aiconfigurator-core==0.12.0
 # Some of these claims miss, each with its reason in validation/; a test holds the list of those that do.
-CLAIMS := flash_attention flash_decoding sage_attention lean_attention flash_sigmoid neupims neupims_paper attacc
+CLAIMS := flash_attention flash_decoding sage_attention lean_attention flash_sigmoid neupims neupims_paper attacc lamina
 PYTEST_WORKERS ?= auto
 PYTHON ?=
 export PYTHONUTF8 = 1

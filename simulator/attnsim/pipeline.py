@@ -55,7 +55,7 @@ class Request:
     overrides: `path=value` texts; a path may begin with hardware, mapping, model or cascade to say which file is meant.
     extents: rank name -> size, which wins over the model's. phase: `decode` is one query after seq_len - 1 keys of the
     past, `prefill` as many queries as keys; None: as the model or the extents say. calibration: file of constants of
-    a GPU kernel.
+    a GPU kernel. cold: nothing of an earlier run is in the caches, see `Assumptions`.
 
     trace: a batch of decode requests of different lengths, by name (`share-gpt` ...: drawn with `seed`) or as the
     path of a CSV file; it stands in place of seq_len and phase. tensor_parallel: devices that share a layer, of which
@@ -79,6 +79,7 @@ class Request:
     fill_drain: str | None = None
     register_files: str | None = None
     calibration: str | None = None
+    cold: bool = False
     engine: str = "fast"
 
 
@@ -191,6 +192,7 @@ def make_plan(request: Request) -> Plan:
             fill_drain=request.fill_drain or default_fill,
             register_files=request.register_files or default_files,
             calibration=request.calibration,
+            cold=request.cold,
         ),
         files=files,
     )

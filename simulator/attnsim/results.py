@@ -76,6 +76,8 @@ def _provenance(plan: Plan) -> JsonObject:
     request = dataclasses.asdict(plan.request)
     if plan.request.trace is None:
         del request["seed"]
+    if not plan.request.cold:
+        del request["cold"]
     return {
         "attnsim": __version__,
         "workload": plan.workload.label,

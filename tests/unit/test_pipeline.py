@@ -22,7 +22,10 @@ UNCLEAR = {
         Request(cascade="gemm"),
         "nothing says what to simulate: no --hardware; give --mapping, or --hardware",
     ),
-    "unknown scope": (replace(BERT, scope="block"), "scope: unknown scope 'block'; use attention or layer or model"),
+    "unknown scope": (
+        replace(BERT, scope="block"),
+        "scope: unknown scope 'block'; use attention or layer or head or model",
+    ),
     "layer without model": (
         Request(cascade="gemm", hardware="flat", scope="layer"),
         "scope: a layer needs a model, which says its steps; give --model, for example bert",

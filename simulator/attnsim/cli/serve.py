@@ -182,5 +182,5 @@ def _nothing_keeps(outcome: Outcome) -> str:
 
     assert outcome.kept is not None
     best = ", ".join(f"{name} {seconds(value)}" for name, value in outcome.kept.best_s.items() if value == value)
-    told = f"the best reached: {best}" if best else "no request ended"
+    told = f"the best that single requests reached: {best}" if best else "no request ended"
     return f"--slo: no request on {outcome.served.system.name} keeps {outcome.kept.slo}; {told}"

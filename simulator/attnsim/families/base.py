@@ -22,12 +22,14 @@ Own = TypeVar("Own", bound=MappingSpec)
 class Assumptions:
     """Switches. fill_drain: `ideal` or `modeled`. register_files: energy of `artifact` (one PE) or `full`.
 
-    calibration: path of a file with the constants of a kernel, instead of the shipped ones.
+    calibration: path of a file with the constants of a kernel, instead of the shipped ones. cold: nothing of an earlier
+    run is in the caches, as between the layers of a model; kernels are measured in repeated runs, which find some.
     """
 
     fill_drain: str = "ideal"
     register_files: str = "full"
     calibration: str | None = None
+    cold: bool = False
 
 
 class Bound:

@@ -88,6 +88,7 @@ class Device:
             batch=1,
             tensor_parallel=tensor_parallel,
             overrides=tuple(overrides),
+            cold=kernels.caches == "cold",
         )
         self._kernels = kernels
         self._made: dict[tuple[object, ...], Cost] = {}

@@ -15,15 +15,15 @@ SHARE = 0.99
 def fit(request: ServeRequest, slo: Slo, progress: Progress) -> Outcome:
     """Serve with the largest batch with which enough requests keep the objective; with the best one if none does.
 
-    More requests at once are taken to keep it less often, so that halving the range finds the largest. Raises what
-    `serve` raises.
+    More requests at once are taken to keep it less often, so that halving the range finds the largest. What is found is
+    served once more, since costs count the use of the last run only. Raises what `serve` raises.
     """
     setup = Setup(request.system, request.model, request.overrides)
-    best = Outcome(serve_on(setup, request, progress), slo)
-    if best.served.interrupted or _share(best) >= SHARE:
-        return best
-    low, high = 0, best.largest_batch
-    nearest = high
+    tried = Outcome(_served(setup, request, progress, None), slo)
+    if tried.served.interrupted or _share(tried) >= SHARE:
+        return tried
+    low, high = 0, tried.largest_batch
+    best, best_batch = _share(tried), None
     while high - low > 1:
         middle = (low + high) // 2
         tried = Outcome(_served(setup, request, progress, middle), slo)
@@ -33,12 +33,15 @@ def fit(request: ServeRequest, slo: Slo, progress: Progress) -> Outcome:
             low = middle
         else:
             high = middle
-            best, nearest = (tried, middle) if _share(tried) > _share(best) else (best, nearest)
-    # Served again, because costs remember what the last run used.
-    return Outcome(_served(setup, request, progress, low or nearest), slo)
+        if _share(tried) > best:
+            best, best_batch = _share(tried), middle
+    return Outcome(_served(setup, request, progress, low or best_batch), slo)
 
 
-def _served(setup: Setup, request: ServeRequest, progress: Progress, batch: int) -> Served:
+def _served(setup: Setup, request: ServeRequest, progress: Progress, batch: int | None) -> Served:
+    """Serve with at most so many requests at once; with the limit of the system if None."""
+    if batch is None:
+        return serve_on(setup, request, progress)
     schedule = setup.system.schedule.model_copy(update={"max_batch": batch})
     system: System = setup.system.model_copy(update={"schedule": schedule})
     return serve_on(setup, request, progress, system)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attnsim.metrics import Trust
+from attnsim.serving.costs import Spent
 from attnsim.serving.device import Device
 from attnsim.serving.pools import pools_of, price_of
 from attnsim.serving.records import Records
@@ -203,12 +204,17 @@ class Outcome:
         )
 
     @cached_property
+    def _spent(self) -> Spent:
+        """What all iterations amount to."""
+        return self.served.costs.spent()
+
+    @cached_property
     def utilization(self) -> dict[str, float]:
         """Share of the run in which each kind of resource was busy, in the mean over equal ones."""
         time_ps = self.duration_s * PS_PER_S
         if not time_ps:
             return {}
-        spent = self.served.costs.spent().busy_ps
+        spent = self._spent.busy_ps
         servers = len(self.served.servers)
         shares = {name: busy / (time_ps * servers) for name, busy in spent.items() if busy}
         if self.served.prefill is not None:
@@ -246,7 +252,7 @@ class Outcome:
         return total + (dynamic or 0.0)
 
     def _dynamic_j(self) -> float | None:
-        parts = [self.served.costs.spent().joule]
+        parts = [self._spent.joule]
         if self.served.prefill is not None:
             parts.append(self.served.prefill.costs.spent().joule)
         known = [part for part in parts if part is not None]

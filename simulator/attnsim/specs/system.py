@@ -118,9 +118,11 @@ class Schedule(Spec):
 
 class Kernels(Spec):
     """What steps on a device take: `modeled` by the device's family, or the `ideal` of its lower bounds, reached to the
-    share `compute` where arithmetic bounds them and `memory` where a memory does."""
+    share `compute` where arithmetic bounds them and `memory` where a memory does. caches: whether attention finds keys
+    and values in a cache, as kernels do that are measured again and again; between layers others take their place."""
 
     times: Literal["modeled", "ideal"] = "modeled"
+    caches: Literal["cold", "warm"] = "cold"
     compute: Fraction = 1.0
     memory: Fraction = 1.0
 

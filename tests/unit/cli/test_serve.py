@@ -191,7 +191,7 @@ def test_an_objective_that_nothing_keeps_gives_exit_code_2_with_numbers_and_the_
         assert serve("--slo", "tbt=1us,ttft=10s", *more) == 2
         shown = capsys.readouterr()
         assert shown.err.startswith(
-            "--slo: no request on small keeps tbt 0.001 ms, ttft 10000 ms; the best reached: tbt"
+            "--slo: no request on small keeps tbt 0.001 ms, ttft 10000 ms; the best that single requests reached: tbt"
         )
         assert "3 completed" in shown.out
         assert "kept by 0 % (tbt by 0 %, ttft by 100 %)" in shown.out

@@ -15,7 +15,7 @@ from attnsim.specs.library import shipped_files
 FOLDERS = {name: path.parent for name, path in shipped_files("validation").items()}
 FILES = [path for folder in FOLDERS.values() for path in sorted(folder.glob("*.csv"))]
 UNITS = {"latency_s": "s", "bytes": "B", "energy_j": "J", "area_m2": "m2", "area_by_component_m2": "m2"}
-UNITS |= {"useful_flops_per_s": "FLOP/s"}
+UNITS |= {"useful_flops_per_s": "FLOP/s", "price_usd_per_hour": "USD/h", "weights_read_bytes": "B"}
 UNITS |= {"phases": "s", "utilization": "1", "lower_bounds_s": "s", "speedup": "1", "energy_ratio": "1"}
 
 

@@ -9,6 +9,7 @@ from attnsim.components.collectives import Collective
 from attnsim.components.products import product_shape
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.attention import attention_launches
+from attnsim.families.gpu_tile.constant_vector import with_constants
 from attnsim.families.gpu_tile.constants import choose_constants
 from attnsim.families.gpu_tile.gemm import Reuse, gemm_launch
 from attnsim.families.gpu_tile.launch import BoundWorkload, Launch
@@ -20,18 +21,21 @@ from attnsim.specs.kernel import Kernel
 from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
+WARM, NOT_WARM = "warm", 1e-9
+
 
 def bind(
-    workload: Workload, gpu: GpuTile, kernels: Mapping[str, Kernel], calibration: str | None
+    workload: Workload, gpu: GpuTile, kernels: Mapping[str, Kernel], calibration: str | None, *, cold: bool = False
 ) -> BoundWorkload | Infeasible:
     """Bind every step with the kernel of its cascade; `kernels` is keyed by step name.
 
-    calibration: path of a file of constants for the attention kernel, instead of the shipped one.
+    calibration: path of a file of constants for the attention kernel, instead of the shipped one. cold: attention finds
+    no keys and values of an earlier run in the L2; weights of products come from DRAM in any case.
     """
     launches: list[Launch] = []
     sums: dict[str, Collective] = {}
     for step in workload.steps:
-        found = _step_launches(step, kernels[step.name], gpu, calibration)
+        found = _step_launches(step, kernels[step.name], gpu, calibration, cold=cold)
         if isinstance(found, Infeasible):
             return found
         launches += found
@@ -42,11 +46,12 @@ def bind(
 
 
 def _step_launches(
-    step: Step, kernel: Kernel, gpu: GpuTile, calibration: str | None
+    step: Step, kernel: Kernel, gpu: GpuTile, calibration: str | None, *, cold: bool
 ) -> tuple[Launch, ...] | Infeasible:
     if kernel.attention is not None:
         chosen = choose_constants(kernel, gpu, calibration)
-        return attention_launches(step, kernel, gpu, chosen.values)
+        values = with_constants(chosen.values, {WARM: NOT_WARM}) if cold else chosen.values
+        return attention_launches(step, kernel, gpu, values)
     if kernel.gemm is not None:
         return (_product(step, kernel, gpu, calibration),)
     return tuple(unfused_launches(step, kernel, gpu))

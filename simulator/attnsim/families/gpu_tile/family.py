@@ -37,7 +37,7 @@ class GpuTileFamily:
     ) -> BoundWorkload | Infeasible:
         """Bind a workload; `mappings` is keyed by step name."""
         assert isinstance(hardware, GpuTile)
-        return bind(workload, hardware, _kernels(mappings, hardware), assumptions.calibration)
+        return bind(workload, hardware, _kernels(mappings, hardware), assumptions.calibration, cold=assumptions.cold)
 
     def lower(self, bound: Bound) -> tuple[ProgramPhase, ...]:
         """A phase for each launch and each all-reduce."""

@@ -71,7 +71,7 @@ NETWORK_KEYS = (1024, 4096, 8192)
 SLO = "tbt=60ms"
 SLO_SYSTEMS = ("lamina", "lamina_vllm_x4")
 LOADED = ("h100_x4", "h100_prefill_decode", "lamina_prefill")
-RATES = (1.0, 2.0, 4.0)
+RATES = (2.0, 4.0, 8.0)
 LOAD_REQUESTS = 1500
 CROSS = ("h100_x4", "h20_x8", "a100_x8", "lamina", "neupims_x8", "attacc_x8", "v6e_x8")
 CROSS_BATCH, CROSS_KEYS = 64, 4096

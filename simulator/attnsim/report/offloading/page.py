@@ -40,17 +40,17 @@ A run: `attnsim serve --system lamina,lamina_vllm_x4 --model llama3_70b --trace 
 """
 CASES_BELOW = """
 
-Memory holds about 2.2 times as many requests, whose keys and values are most of it. What that is worth depends on
-what else takes time: weights are read once for all of them, but by two devices instead of four, so that an
-iteration takes twice as long. In 70B with its narrow keys and values the layers of two H100 are all that is busy,
-and in batches of hundreds they are limited by their arithmetic.
+Memory holds more than twice as many requests. What that is worth depends on what else takes time: all weights are
+read by half as many H100, and once for each of the two sub-batches, so that an iteration takes longer than on the
+H100 alone. In 70B with its narrow keys and values the layers on two H100 are all that is busy, and in batches of
+hundreds they are limited by their arithmetic.
 """
 SWITCHES_BELOW = """
 
 Gain in tokens a second over the H100 alone. The published gains (1.161 to 1.901) need a baseline whose devices wait
-for the host: with the same overhead on both, or none, offloading gains 0 to 25 % at this price, and next to nothing
-for 70B in Azure-Conv. vLLM's own developers measured 5 to 13 ms at the time. Every row is a `--set` of one or two
-values.
+for the host, for which vLLM's own developers gave 5 to 13 ms at the time. Without overhead on either side offloading
+gains 6 to 23 % at this price. The same overhead on both helps it: devices compute for one sub-batch while the host
+works on the other. Every row is a `--set` of one or two values.
 """
 NETWORK_ABOVE = """\
 Payload that each of the two ports of the H100 has to carry so that messages lengthen an iteration by no more than a
@@ -84,11 +84,10 @@ were made for.
 OLD_BELOW = """
 
 Tokens per dollar with as many requests as the memory holds, no overhead on either side. The first version of the
-paper claims 1.48 to 12.1 times, for consumer GPUs as memory devices; its tables are not at hand, so the ends are
-looked for. Far above are models whose weights leave next to no memory on the H100 alone (33B on one, 65B on two):
-the batch is small, and each of its tokens pays for all weights. Far below are models with narrow keys and values
-and enough devices, where offloading only lengthens iterations. RTX 3090 at 0.22 dollars an hour; at the price of a
-data center, twice that, ratios fall by 7 %.
+paper claims 1.48 to 12.1 times, for consumer GPUs as memory devices. Its tables are not at hand, so the settings
+that give such ends are looked for. The upper end takes a model whose weights leave the H100 alone next to no memory
+(33B on one, 65B and 70B on two): the batch is small, and each of its tokens pays for all weights. The lower end is
+what memory devices are worth where the H100 alone have memory enough. RTX 3090 are taken at 0.22 dollars an hour.
 """
 TITLES: Mapping[str, str] = {
     "h100_x4": "4 H100",
