@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from attnsim.serving.outcome import Outcome
+from attnsim.serving.records import History
 from attnsim.serving.simulate import Served
 
 Serve = Callable[..., Served]
@@ -258,3 +259,13 @@ def test_an_interrupt_keeps_what_has_ended(serve_stub: Serve) -> None:
         assert max(served.records.first_ps) <= served.servers[0].clock_ps
         assert 0 < outcome.tokens < sum(generated for _, _, generated in crowd(7))
         assert outcome.longest_gap.shape == outcome.ended.shape
+
+
+def test_an_iteration_that_an_interrupt_tore_is_left_out() -> None:
+    history = History()
+    history.add(10, 10, 1, 0, 1)
+    history.add(20, 10, 1, 0, 0)
+    del history.prefill[-1], history.fresh[-1]
+    history.leave_out_torn()
+    columns = (history.end_ps, history.period_ps, history.decode, history.prefill, history.fresh)
+    assert [list(column) for column in columns] == [[10], [10], [1], [0], [1]]
