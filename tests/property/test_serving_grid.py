@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attnsim.serving import costs as module
@@ -15,11 +15,12 @@ from attnsim.serving.grid import EXACT, bracket, grid_size
 from attnsim.serving.iteration import Round
 from attnsim.serving.machine import Shape
 
-sizes = st.floats(1, 1e7)
+sizes = st.one_of(st.floats(1, 100), st.floats(1, 1e7))
 octaves = st.sampled_from([1, 2, 4, 8])
 
 
 @given(size=sizes, per_octave=octaves)
+@example(size=9.7, per_octave=4)  # 2^(13/4) = 9.51 is rounded to 10
 def test_a_size_lies_between_the_two_grid_sizes_around_it(size: float, per_octave: int) -> None:
     low, high, share = bracket(size, per_octave)
     assert 1 <= low <= size < high

@@ -57,6 +57,7 @@ def test_the_best_batch_is_told_as_it_was_served_where_none_keeps_the_limit(
     slo = ["--slo", "ttft=1ms"]
     fitted = answer(tmp_path, capsys, *slo, "--set", "system.schedule.max_batch=40", "--fit-batch")
     batch = fitted["provenance"]["assumptions"]["schedule"]["max_batch"]  # type: ignore[index]
+    assert batch == 40
     assert 0 < fitted["slo"]["kept"] < 0.99  # type: ignore[index]
     same = answer(tmp_path, capsys, *slo, "--set", f"system.schedule.max_batch={batch}")
     require_same_use(same, fitted)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from attnsim.serving.outcome import Outcome
+from attnsim.serving.records import History
 from attnsim.serving.simulate import Served
 
 Serve = Callable[..., Served]
@@ -105,6 +106,12 @@ def test_the_youngest_request_is_computed_again_when_pages_run_out(serve_stub: S
     assert list(history.prefill) == [14, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0]
     assert records.first_ps == [PS, PS]
     assert records.done_ps == [6 * PS, 11 * PS]
+
+
+def test_a_preempted_request_comes_back_before_those_that_still_wait(serve_stub: Serve) -> None:
+    served = serve_stub([*TIGHT, (2 * PS, 15, 1)], pages=4, page=4, prefill={"mode": "chunked"})
+    assert served.records.preempted == [0, 1, 0]
+    assert served.records.done_ps == [6 * PS, 11 * PS, 12 * PS]
 
 
 def test_swapping_moves_the_tokens_out_and_in_again(serve_stub: Serve) -> None:
@@ -245,10 +252,20 @@ def test_an_interrupt_keeps_what_has_ended(serve_stub: Serve) -> None:
 
     for mode in PREFILLS:
         calls.clear()
-        served = serve_stub(crowd(7), period, prefill=PREFILLS[mode])
+        served = serve_stub(crowd(7), period, prefill=PREFILLS[mode], prompt_period=lambda prompt: 10**6 * prompt)
         outcome = Outcome(served)
         assert served.interrupted
         assert len(served.servers[0].history.end_ps) == 9
         assert max(served.records.first_ps) <= served.servers[0].clock_ps
         assert 0 < outcome.tokens < sum(generated for _, _, generated in crowd(7))
         assert outcome.longest_gap.shape == outcome.ended.shape
+
+
+def test_an_iteration_that_an_interrupt_tore_is_left_out() -> None:
+    history = History()
+    history.add(10, 10, 1, 0, 1)
+    history.add(20, 10, 1, 0, 0)
+    del history.prefill[-1], history.fresh[-1]
+    history.leave_out_torn()
+    columns = (history.end_ps, history.period_ps, history.decode, history.prefill, history.fresh)
+    assert [list(column) for column in columns] == [[10], [10], [1], [0], [1]]
