@@ -109,11 +109,7 @@ def best(
     for row in best_rows(results, minimize, count):
         files, commands = write_design(results.study, row, out)
         told = ", ".join(f"{name} {row[name]:.6g}" for name in results.study.objectives)
-        lines += [
-            f"design {row['design']}: {told}",
-            *(f"  {path}" for path in files),
-            *(f"  {one}" for one in commands),
-        ]
+        lines += [f"design {row['design']}: {told}", *(f"  {one}" for one in (*files, *commands))]
     return Answer(text="".join(f"{line}\n" for line in lines))
 
 

@@ -43,12 +43,13 @@ def opened(processes: int, scheduler: str | None) -> Iterator[tuple[Executor | N
 @contextmanager
 def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         what, remedy = "Dask is not installed", "pip install 'attnsim[cluster]'"
         raise AttnSimError(Problem(path="--scheduler", what=what, remedy=remedy)) from None
     try:
-        client: Any = Client(address, timeout=TIMEOUT_S)
+        make: Any = distributed.Client
+        client = make(address, timeout=TIMEOUT_S)
     except (OSError, TimeoutError, ValueError) as error:
         what = f"no scheduler answers at {address} within {TIMEOUT_S} s: {type(error).__name__}"
         remedy = "start one with `dask scheduler`, or check the address"

@@ -61,7 +61,7 @@ def check(study: Study) -> None:
 def _spread(space: Space) -> list[Design]:
     """Some designs from the first to the last."""
     choices = [_some_values(space, path, values) for path, values in zip(space.paths, space.choices, strict=True)]
-    found = []
+    found: list[Design] = []
     for place in range(TRIED):
         share = place / (TRIED - 1)
         found.append({path: values[round(share * (len(values) - 1))] for path, values in choices})

@@ -89,7 +89,8 @@ def derive(rule: Derived, value: Value) -> Value:
     found = read_number(value)
     if found is None:
         return value
-    result = written(found[0] * rule.times + rule.plus, found[1], whole=False)
+    unit = found[1] if rule.unit is None else rule.unit
+    result = written(found[0] * rule.times + rule.plus, unit, whole=False)
     return [result] if rule.as_list else result
 
 

@@ -165,7 +165,7 @@ def manifest_of(study: Study) -> dict[str, Any]:
     return {
         "study": study.name,
         "attnsim": __version__,
-        "spec": study.model_dump(mode="json", by_alias=True),
+        "spec": study.model_dump(mode="json", by_alias=True, exclude_unset=True),
         "files": dict(sorted(_files(study).items())),
     }
 
@@ -186,7 +186,8 @@ def _files(study: Study) -> dict[str, str]:
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs between two manifests, in words."""
     told = [f"version {old['attnsim']}, now {new['attnsim']}"] if old["attnsim"] != new["attnsim"] else []
-    told += [f"study.{key}" for key in new["spec"] if old["spec"].get(key) != new["spec"][key]]
+    keys = dict.fromkeys((*old["spec"], *new["spec"]))
+    told += [f"study.{key}" for key in keys if old["spec"].get(key) != new["spec"].get(key)]
     names = sorted(set(old["files"]) | set(new["files"]))
     return told + [name for name in names if old["files"].get(name) != new["files"].get(name)]
 

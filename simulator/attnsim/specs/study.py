@@ -46,12 +46,14 @@ class Range(Spec):
 
 
 class Derived(Spec):
-    """A value that follows from a parameter: that of `of`, or its item `item`, times `times`, plus `plus`."""
+    """A value that follows from a parameter: that of `of`, or its item `item`, times `times`, plus `plus`, in `unit`
+    if one is given (an area of a capacity), else in the unit of the parameter. as_list: a list of that one value."""
 
     of: Text
     item: NonNegativeInt | None = None
     times: float = 1.0
     plus: float = 0.0
+    unit: str | None = None
     as_list: bool = False
 
 
