@@ -28,8 +28,7 @@ def _arrival(outcome: Outcome) -> str:
     if request.concurrency:
         return f"{request.concurrency} at a time"
     seconds_long = outcome.served.trace.duration_ps / 1e12
-    rate = len(outcome.served.load) / seconds_long if seconds_long else math.inf
-    return f"{rate:.3g} a second"
+    return f"{len(outcome.served.load) / seconds_long:.3g} a second" if seconds_long else "all at once"
 
 
 def _rows(outcome: Outcome) -> list[tuple[str, str]]:
@@ -88,8 +87,10 @@ def spread(found: Distribution) -> str:
 def cost(outcome: Outcome) -> str:
     """Price of the system and of its tokens."""
     price, usd = outcome.price_usd_per_hour, outcome.usd
-    if price is None or not usd or not outcome.tokens:
+    if price is None:
         return "not known: a pool has no price"
+    if not usd or not outcome.tokens:
+        return f"${price:.2f} an hour"
     return f"${price:.2f} an hour, ${usd / outcome.tokens * 1e6:.4g} a million tokens"
 
 

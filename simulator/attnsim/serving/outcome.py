@@ -109,15 +109,14 @@ class Outcome:
         return inside / (until - since)
 
     def batch(self, since: float = 0.0, until: float = float("inf")) -> float:
-        """Decoding requests in the mean over time, of all servers together."""
-        total, length = 0.0, 0.0
+        """Decoding requests in the mean over time, idle times too, of all servers together."""
+        total, length = 0.0, min(until, self.duration_s) - since
         for server in self.served.servers:
             end = np.array(server.history.end_ps) / PS_PER_S
             period = np.array(server.history.period_ps) / PS_PER_S
             inside = (end > since) & (end <= until)
             total += float((np.array(server.history.decode) * period)[inside].sum())
-            length = max(length, float(period[inside].sum()))
-        return total / length if length else 0.0
+        return total / length if length > 0 else 0.0
 
     @cached_property
     def largest_batch(self) -> int:

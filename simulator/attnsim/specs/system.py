@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from attnsim.errors import Problem
-from attnsim.specs.library import find, suggest
+from attnsim.specs.library import find, is_path, names, suggest
 from attnsim.specs.load import load_spec
 from attnsim.specs.overrides import Override
 from attnsim.specs.quantity import Bytes, BytesPerSecond, Second, Watt
@@ -215,4 +215,17 @@ def _settings(system: System) -> list[tuple[str, str, str]]:
         pool = system.pools.get(name)
         if pool is not None and devices > 1 and pool.link is None:
             found.append((f"pools.{name}.link", f"{devices} devices of {role} share layers", "name their link"))
-    return found
+    return [*found, *_links(system)]
+
+
+def _links(system: System) -> list[tuple[str, str, str]]:
+    """Links that there are none of, with the nearest known name."""
+    named = [(f"pools.{name}.link", pool.link) for name, pool in system.pools.items()]
+    named.append(("attention.network", system.attention.network if system.attention else None))
+    named.append(("prefill.network", system.prefill.network))
+    known = names("link")
+    return [
+        (path, f"there is no link {link[:60]!r}", suggest(link, known))
+        for path, link in named
+        if link is not None and not is_path(link) and link not in known
+    ]
