@@ -39,10 +39,11 @@ class Problem:
 
 
 class AttnSimError(Exception):
-    """Root of every error that attnsim raises for bad input; `problems` lists all that were found."""
+    """Root of every error that attnsim raises for bad input; `problems` lists all that were found, each once."""
 
     def __init__(self, *problems: Problem | str) -> None:
-        self.problems: tuple[Problem, ...] = tuple(p if isinstance(p, Problem) else Problem(what=p) for p in problems)
+        told = (p if isinstance(p, Problem) else Problem(what=p) for p in problems)
+        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(told))
         super().__init__("\n".join(str(p) for p in self.problems))
 
 

@@ -37,6 +37,18 @@ def compare(
     from attnsim.results import json_text
 
     if system is not None:
+        _require_alone(
+            cascade=cascade,
+            hardware=hardware,
+            mapping=mapping,
+            tensor_parallel=tensor_parallel,
+            pipeline_parallel=pipeline_parallel,
+            phase=phase,
+            extent=extent,
+            fill_drain=fill_drain,
+            register_file_energy=register_file_energy,
+            published=published,
+        )
         return _systems(system, model, trace, seed, seq_len, batch, set_, as_json=json)
     requests = [
         Request(
@@ -71,6 +83,15 @@ def compare(
 
         return Answer(text=published_table(results, published))
     return Answer(text=compare_table(results))
+
+
+def _require_alone(**options: object) -> None:
+    """Raise AttnSimError for options that a system says itself, or that say nothing of one."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        what = f"{', '.join(given)}: the system file says what runs on what"
+        remedy = "leave it out, or use --set system.PATH=VALUE"
+        raise AttnSimError(Problem(path="--system", what=what, remedy=remedy))
 
 
 def _systems(

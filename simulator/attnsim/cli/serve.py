@@ -74,6 +74,9 @@ def serve(
     if fit_batch and limits is None:
         raise AttnSimError(Problem(path="--fit-batch", what="fits nothing without an objective", remedy="give --slo"))
     names = [name.strip() for name in system.split(",")]
+    if not all(names):
+        what = f"{system!r} has an empty name"
+        raise AttnSimError(Problem(path="--system", what=what, remedy="write names between commas"))
     if len(names) > 1 and (out or timeline):
         what, remedy = "is written for one system", "name one system, or leave it out"
         raise AttnSimError(Problem(path="--out" if out else "--timeline", what=what, remedy=remedy))

@@ -119,8 +119,11 @@ def _accuracy(outcome: Outcome) -> str:
     check = outcome.served.costs.check()
     between = f"between them {percent(check.mean)} off in the mean, {percent(check.largest)} at most"
     parts = [f"{outcome.served.costs.simulated} shapes simulated, {between}"]
-    known = [one for one in outcome.trust if one.mape is not None]
-    parts += [f"{one.mapping} {percent(one.mape)} on {one.rows} held-out rows" for one in known if one.mape is not None]
+    parts += [
+        f"{one.mapping} on {name} {percent(one.mape)} on {one.rows} held-out rows"
+        for name, one in outcome.trust
+        if one.mape is not None
+    ]
     return "; ".join(parts)
 
 
@@ -139,7 +142,9 @@ def systems_table(outcomes: Sequence[Outcome]) -> str:
                 outcome.served.machine.model.name,
                 _rounded(outcome.tokens_per_s),
                 f"{outcome.tokens_per_s / first.tokens_per_s:.3g}x" if first.tokens_per_s else "",
+                _rounded(outcome.steady_tokens_per_s),
                 f"{outcome.batch():.4g}",
+                str(outcome.largest_batch),
                 seconds(float(distribution(outcome.ttft).percentiles[0])) if outcome.ended.any() else "",
                 seconds(tbt.mean) if not math.isnan(tbt.mean) else "",
                 seconds(tbt.percentiles[2]) if not math.isnan(tbt.mean) else "",
@@ -154,7 +159,9 @@ def systems_table(outcomes: Sequence[Outcome]) -> str:
         "model",
         "tokens/s",
         "gain",
+        "steady",
         "batch",
+        "largest",
         "ttft p50",
         "tbt mean",
         "tbt p99",

@@ -92,7 +92,7 @@ class Device:
         )
         self._kernels = kernels
         self._made: dict[tuple[object, ...], Cost] = {}
-        self.trust: dict[str, Trust] = {}
+        self.trust: dict[tuple[str, str], Trust] = {}
         self.static_w = 0.0
         self.plan = make_plan(self._request)
         self.whole = self.plan.hardware.family in WHOLE
@@ -206,11 +206,11 @@ class Device:
     def _only(self, name: str, request: Request, without: str = "") -> Cost:
         """One step of a layer, if need be without one of its phases; sums over the group are left to the system.
 
-        What is known of the error of other steps is not asked for again.
+        What is known of the error of steps that do not run here is not asked for.
         """
         plan = make_plan(request)
         steps = tuple(replace(step, summed_over=1) for step in plan.workload.steps if step.name == name)
-        mappings = {step: own for step, own in plan.mappings.items() if step == name or step not in self.trust}
+        mappings = {step: own for step, own in plan.mappings.items() if step == name}
         alone = replace(plan, workload=replace(plan.workload, steps=steps), mappings=mappings)
         return self._cost(simulate_plan(alone), without)
 
@@ -223,7 +223,7 @@ class Device:
         if isinstance(result, Infeasible):
             raise AttnSimError(Problem(path=self.plan.hardware.name, what=str(result)))
         for one in result.trust:
-            self.trust.setdefault(one.step, one)
+            self.trust.setdefault((one.step, one.mapping), one)
         metrics = result.metrics
         self.static_w = float(metrics.energy_j.get(STATIC, 0.0)) / metrics.latency_s
         seconds = metrics.latency_s - sum(phase.latency_s for phase in metrics.phases if phase.name == without)

@@ -258,13 +258,13 @@ class Outcome:
         return sum(known) if len(known) == len(parts) else None
 
     @property
-    def trust(self) -> tuple[Trust, ...]:
-        """What is known of the error of the steps on each device, each mapping once."""
+    def trust(self) -> tuple[tuple[str, Trust], ...]:
+        """(hardware, what is known of the error of a mapping of its steps), each mapping on it once."""
         found: dict[tuple[str, str], Trust] = {}
         for _, device in self._pools():
             for one in device.trust.values():
                 found.setdefault((one.mapping, device.plan.hardware.name), one)
-        return tuple(found.values())
+        return tuple((hardware, one) for (_, hardware), one in found.items())
 
 
 def _seconds(times_ps: Sequence[int]) -> Floats:

@@ -73,7 +73,7 @@ def serving_json(outcome: Outcome) -> JsonObject:
         "average_power_w": energy / outcome.duration_s if energy is not None and outcome.duration_s else None,
         "slo": _kept(outcome.kept),
         "iterations": _iterations(outcome),
-        "trust": [dataclasses.asdict(one) for one in outcome.trust],
+        "trust": [{"hardware": name, **dataclasses.asdict(one)} for name, one in outcome.trust],
         "provenance": _provenance(outcome),
     }
 

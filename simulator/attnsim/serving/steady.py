@@ -145,7 +145,7 @@ def iterate(request: IterationRequest) -> Iteration:
 def _require_fit(request: IterationRequest, memory: Memory, own: int) -> None:
     if own * memory.pages_for(request.keys) > memory.pages:
         most = memory.pages // memory.pages_for(request.keys)
-        what = f"{own} requests of {request.keys} tokens on a server, whose memory holds {most}"
+        what = f"{own} requests of {request.keys} tokens on a server of {request.system}, whose memory holds {most}"
         remedy = f"give a smaller --batch or --seq-len: {memory.tokens:,} tokens fit"
         raise AttnSimError(Problem(path="--batch", what=what, remedy=remedy))
 

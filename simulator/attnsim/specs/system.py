@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from attnsim.errors import Problem
-from attnsim.specs.library import find, is_path, names, suggest
+from attnsim.errors import Problem, UnknownNameError
+from attnsim.specs.library import Kind, find, suggest
 from attnsim.specs.load import load_spec
 from attnsim.specs.overrides import Override
 from attnsim.specs.quantity import Bytes, BytesPerSecond, Second, Watt
@@ -162,8 +162,9 @@ def load_system(name: str, overrides: Sequence[Override] = ()) -> System:
 
 def system_problems(system: System) -> list[Problem]:
     """Contradictions inside a system: pools that are not there or shared, devices that do not come out, settings that
-    need another."""
-    return [problem_at(system, path, what, remedy) for path, what, remedy in [*_pools(system), *_settings(system)]]
+    need another; and names of hardware, kernels and links that nothing has."""
+    found = [*_pools(system), *_settings(system), *_unknown(system)]
+    return [problem_at(system, path, what, remedy) for path, what, remedy in found]
 
 
 def _pools(system: System) -> list[tuple[str, str, str]]:
@@ -194,6 +195,32 @@ def _pools(system: System) -> list[tuple[str, str, str]]:
 _NONE = Pool(hardware="none", devices=1)
 
 
+def _unknown(system: System) -> list[tuple[str, str, str]]:
+    asked: list[tuple[str, Kind, str | None]] = []
+    for name, pool in system.pools.items():
+        asked += [
+            (f"pools.{name}.hardware", "hardware", pool.hardware),
+            (f"pools.{name}.mapping", "mapping", pool.mapping),
+            (f"pools.{name}.link", "link", pool.link),
+        ]
+    asked.append(("attention.network", "link", system.attention.network if system.attention else None))
+    asked.append(("prefill.network", "link", system.prefill.network))
+    return [
+        (path, problem.what, problem.remedy)
+        for path, kind, name in asked
+        if name is not None
+        for problem in _not_found(kind, name)
+    ]
+
+
+def _not_found(kind: Kind, name: str) -> tuple[Problem, ...]:
+    try:
+        find(kind, name)
+    except UnknownNameError as error:
+        return error.problems
+    return ()
+
+
 def _settings(system: System) -> list[tuple[str, str, str]]:
     found = []
     prefill, kv, layers = system.prefill, system.kv, system.layers
@@ -215,17 +242,4 @@ def _settings(system: System) -> list[tuple[str, str, str]]:
         pool = system.pools.get(name)
         if pool is not None and devices > 1 and pool.link is None:
             found.append((f"pools.{name}.link", f"{devices} devices of {role} share layers", "name their link"))
-    return [*found, *_links(system)]
-
-
-def _links(system: System) -> list[tuple[str, str, str]]:
-    """Links that there are none of, with the nearest known name."""
-    named = [(f"pools.{name}.link", pool.link) for name, pool in system.pools.items()]
-    named.append(("attention.network", system.attention.network if system.attention else None))
-    named.append(("prefill.network", system.prefill.network))
-    known = names("link")
-    return [
-        (path, f"there is no link {link[:60]!r}", suggest(link, known))
-        for path, link in named
-        if link is not None and not is_path(link) and link not in known
-    ]
+    return found

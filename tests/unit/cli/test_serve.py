@@ -59,7 +59,7 @@ def require_refused(code: int, capsys: pytest.CaptureFixture[str], said: str) ->
     [
         ({"system": "lamna"}, "there is no system 'lamna'; did you mean lamina?"),
         ({"system": "./smal.yaml"}, "there is no file 'smal.yaml'; did you mean small.yaml?"),
-        ({"system": "./small.yaml,,lamina"}, "there is no system ''"),
+        ({"system": "./small.yaml,,lamina"}, "--system: './small.yaml,,lamina' has an empty name"),
         ({"model": "lama3_70b"}, "there is no model 'lama3_70b'; did you mean llama3_70b?"),
         ({"trace": "azure"}, "--trace: there is no trace 'azure'"),
         ({"trace": "./none.csv"}, "none.csv: there is no such file"),
@@ -123,12 +123,12 @@ def test_options_that_make_no_sense_are_refused_before_anything_is_simulated(
         (
             ONE_POOL,
             "devices: 2, link: nvlnk4}\nlayers: {pool: gpus, tensor_parallel: 2}",
-            "there is no link 'nvlnk4'; did you mean nvlink4?",
+            ":5: pools.gpus.link: there is no link 'nvlnk4'; did you mean nvlink4?",
         ),
         (
             ONE_POOL,
             f"{MEMORY_POOL}\nattention: {{pool: other, network: roce_200g}}",
-            "there is no link 'roce_200g'; did you mean roce_400g?",
+            "attention.network: there is no link 'roce_200g'; did you mean roce_400g?",
         ),
     ],
     ids=lambda value: "",
@@ -137,6 +137,33 @@ def test_contradictions_of_a_system_are_told_at_their_line(
     serve: Callable[..., int], capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
 ) -> None:
     require_refused(serve(system=changed(old, new)), capsys, said)
+
+
+def test_all_names_that_nothing_has_are_told_at_their_line(
+    serve: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("own.yaml").write_text(SMALL.replace("h100_sxm", "h100_sx, mapping: fa5"), encoding="utf-8")
+    assert serve(system="./own.yaml") == 2
+    told = capsys.readouterr().err
+    assert "own.yaml:5: pools.gpus.hardware: there is no hardware 'h100_sx'; did you mean h100_sxm?" in told
+    assert "own.yaml:5: pools.gpus.mapping: there is no mapping 'fa5'" in told
+
+
+def test_the_errors_are_those_of_the_kernels_that_run(
+    serve: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve("--json", system="lamina_33b", model="llama_33b") == 0
+    trust = json.loads(capsys.readouterr().out)["trust"]
+    assert {(one["hardware"], one["step"]) for one in trust} >= {("h100_sxm", "q_projection"), ("h20", "attention")}
+    assert ("h100_sxm", "attention") not in {(one["hardware"], one["step"]) for one in trust}
+    assert serve("--json", "--set", "system.prefill.mode=chunked") == 0
+    trust = json.loads(capsys.readouterr().out)["trust"]
+    assert [one["mapping"] for one in trust if one["step"] == "attention"] == ["vllm_fa3_prefill", "vllm_fa3_decode"]
+
+
+def test_a_system_says_itself_what_runs_on_what(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["compare", "--system", "lamina", "--model", "llama3_70b", "--trace", "azure-conv"]
+    require_refused(main([*call, "--hardware", "h20", "--phase", "decode"]), capsys, "--system: --hardware, --phase")
 
 
 def test_the_link_of_a_separate_prefill_has_to_be_there(
