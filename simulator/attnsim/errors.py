@@ -69,3 +69,7 @@ class GraphError(AttnSimError):
 
 class SimulationError(AttnSimError):
     """A task graph that cannot finish: tasks wait for tokens that never come back."""
+
+
+class MisfitError(AttnSimError):
+    """Something that is right in itself, but larger than what it has to fit."""

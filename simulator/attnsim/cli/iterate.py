@@ -9,7 +9,7 @@ import typer
 
 from attnsim.cli import inputs
 from attnsim.cli.answer import Answer
-from attnsim.errors import AttnSimError, Problem
+from attnsim.errors import AttnSimError, MisfitError, Problem
 
 if TYPE_CHECKING:
     from attnsim.serving.asked import IterationRequest
@@ -67,13 +67,22 @@ def answer(requests: list[IterationRequest], timeline: Path | None, *, as_json: 
     if timeline is not None and len(requests) > 1:
         what, remedy = "is written for one iteration", "name one system, batch and length"
         raise AttnSimError(Problem(path="--timeline", what=what, remedy=remedy))
-    found = [simulate(request) for request in track(requests, "simulating")]
+    found, misfits = [], []
+    for request in track(requests, "simulating"):
+        try:
+            found.append(simulate(request))
+        except MisfitError as error:
+            misfits.append(error)
+    if not found:
+        raise misfits[0]
     if timeline is not None:
         _write(found[0], timeline)
     if as_json:
         documents = [iteration_json(one) for one in found]
+        documents += [{"infeasible": str(misfit)} for misfit in misfits]
         return Answer(text=json_text(documents[0] if len(documents) == 1 else documents))
-    return Answer(text=iteration_table(found[0]) if len(found) == 1 else iterations_table(found))
+    left_out = "".join(f"{misfit}\n" for misfit in misfits)
+    return Answer(text=(iteration_table(found[0]) if len(requests) == 1 else iterations_table(found)) + left_out)
 
 
 def _write(iteration: Iteration, path: Path) -> None:

@@ -13,6 +13,7 @@ from attnsim.explore.sweep import BATCH, Progress, Watch, size_of, sweep, unwatc
 from attnsim.pipeline import make_plan
 from attnsim.runs import document_of, is_null, number_at, request_of, system_request
 from attnsim.serving.machine import read_system
+from attnsim.specs.claims import RunRequest
 from attnsim.specs.study import GRID, Range, Study, Value
 
 TRIED = 8
@@ -32,11 +33,11 @@ def run_study(
 ) -> Progress:
     """Run a study to its end; raises AttnSimError for anything wrong in the input. An interrupt keeps what is done."""
     check(study)
+    if study.sampler == GRID and storage is not None:
+        what = "a grid needs no database"
+        raise AttnSimError(Problem(path="--storage", what=what, remedy="leave it out, or set a sampler"))
     with opened(processes, scheduler) as (executor, workers):
         if study.sampler == GRID:
-            if storage is not None:
-                what = "a grid needs no database"
-                raise AttnSimError(Problem(path="--storage", what=what, remedy="leave it out, or set a sampler"))
             return sweep(study, folder, executor=executor, workers=workers, resume=resume, batch=batch, watch=watch)
         from attnsim.explore.search import search
 
@@ -79,16 +80,23 @@ def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> t
 def _require_paths(space: Space, design: Design) -> None:
     for run in space.runs(design):
         try:
-            if run.system is None:
-                make_plan(request_of(run))
-            else:
-                system_request(run)
-                read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
-        except UnknownNameError:
-            raise
+            _read(run)
         except AttnSimError as error:
-            if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
+            if isinstance(error, UnknownNameError) or any(map(_leads_nowhere, error.problems)):
                 raise
+
+
+def _read(run: RunRequest) -> None:
+    """Read the specs of a run."""
+    if run.system is None:
+        make_plan(request_of(run))
+        return
+    system_request(run)
+    read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+
+
+def _leads_nowhere(problem: Problem) -> bool:
+    return problem.file.startswith("--set") or problem.path.startswith("--")
 
 
 def _has_metrics(space: Space, design: Design) -> bool:
@@ -98,9 +106,8 @@ def _has_metrics(space: Space, design: Design) -> bool:
             document = document_of(run)
         except AttnSimError:
             return False
-        for metric in space.study.metrics:
-            if not is_null(document, metric):
-                number_at(document, metric)
+        for metric in (name for name in space.study.metrics if not is_null(document, name)):
+            number_at(document, metric)
     return True
 
 

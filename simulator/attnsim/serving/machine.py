@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from attnsim.components.collectives import Collective, collective
-from attnsim.errors import SpecError
+from attnsim.errors import AttnSimError, Problem, SpecError
 from attnsim.serving.device import NOTHING, Cost, Device, Segment
 from attnsim.serving.iteration import BYTES, LATENCY, Layout, Template, Wire, make_template
 from attnsim.serving.memory import Memory, memory_of
@@ -276,6 +276,10 @@ def prefill_system(system: System) -> System:
 def read_system(name: str, overrides: Sequence[str] = ()) -> System:
     """A system by name or path, after those overrides that are meant for it; raises AttnSimError."""
     parsed = [parse_override(text) for text in overrides]
+    strangers = [one.text for one in parsed if one.path[0] in ("hardware", "mapping")]
+    if strangers:
+        what, remedy = "a system has several devices", "give the pool a file: system.pools.NAME.hardware=FILE.yaml"
+        raise AttnSimError(*(Problem(file=f"--set {text}", what=what, remedy=remedy) for text in strangers))
     return load_system(name, for_target(parsed, "system", TARGETS))
 
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attnsim.errors import AttnSimError, Problem
+from attnsim.errors import AttnSimError, MisfitError, Problem
 from attnsim.taskgraph import PS_PER_S
 from attnsim.workload import Step, step_extents
 
@@ -64,7 +64,7 @@ def memory_of(machine: Machine) -> Memory:
     room = system.kv.use * capacity_bytes(system.pools[system.layers.pool], device) - reserved
     left = room - per_device
     if left < 0:
-        raise AttnSimError(_too_small(machine, per_device, room))
+        raise MisfitError(_too_small(machine, per_device, room))
     kv = left * machine.tensor_parallel * machine.stages
     if machine.memory_devices:
         assert system.attention is not None

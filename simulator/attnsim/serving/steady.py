@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from attnsim.errors import AttnSimError, Problem
+from attnsim.errors import AttnSimError, MisfitError, Problem
 from attnsim.serving.asked import IterationRequest
 from attnsim.serving.device import NOTHING, Cost
 from attnsim.serving.iteration import BYTES, Round, Template, make_template, measure_round
@@ -147,7 +147,7 @@ def _require_fit(request: IterationRequest, memory: Memory, own: int) -> None:
         most = memory.pages // memory.pages_for(request.keys)
         what = f"{own} requests of {request.keys} tokens on a server of {request.system}, whose memory holds {most}"
         remedy = f"give a smaller --batch or --seq-len: {memory.tokens:,} tokens fit"
-        raise AttnSimError(Problem(path="--batch", what=what, remedy=remedy))
+        raise MisfitError(Problem(path="--batch", what=what, remedy=remedy))
 
 
 def parts(machine: Machine, shape: Shape) -> tuple[Cost, Cost]:
