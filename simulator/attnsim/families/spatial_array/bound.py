@@ -67,8 +67,8 @@ class Counts:
 
     words_read, words_written: by memory. actions: (array, unit) -> uses; uncounted_actions: those that the
     published artifact leaves out. crossings: array -> words that pass its registers on their way to or from
-    another array. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy; useful_parts: the same
-    by array and Einsum, stage by stage.
+    another array. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy; useful_parts: the
+    same by array and Einsum, stage by stage.
     """
 
     words_read: Mapping[str, float]
