@@ -74,7 +74,7 @@ def gpu(draw: random.Random) -> Request:
         f"hardware.exp_per_cycle={draw.choice((16, 32))}",
         f"hardware.shared_memory_per_cta={draw.choice((48, 227))} KiB",
     ]
-    mapping = draw.choice(("vllm_fa3_prefill", "vllm_fa3_decode", "flash_attention", "pytorch", None))
+    mapping = draw.choice(("vllm_fa3_prefill", "vllm_fa3_decode", "fa3", "flash_decoding", "pytorch", None))
     tiles = ["mapping.launches.0.tiles.0.m=64", "mapping.launches.0.tiles.0.n=96"] if mapping else []
     return Request(
         model="llama3_8b",
