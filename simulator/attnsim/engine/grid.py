@@ -21,7 +21,7 @@ from attnsim.taskgraph import PS_PER_S, GraphBuilder, Resource, TaskGraph
 
 CTA_LIMIT = 2048
 """CTAs of a launch that are simulated one by one; of larger grids, copies in the middle pass at the mean rate."""
-MOST_REMEMBERED = 2048
+MOST_REMEMBERED = 8192
 _SIMULATED: dict[Hashable, tuple[float, bool]] = {}
 
 
@@ -83,7 +83,14 @@ def run_grid(program: GridProgram, *, engine: str = "fast") -> FoldedResult:
     slots, instances = program.sms.slots, program.sms.instances
     compute, exact = 0.0, True
     if len(program.works_ps) and program.repeats:
-        compute, exact = _simulated(program)
+        compute, exact = ctas_ps(
+            program.works_ps,
+            program.repeats,
+            grouped=program.grouped,
+            share=program.share,
+            slots=slots,
+            instances=instances,
+        )
     streamed = max((stream.alone_ps for stream in program.streams), default=0.0)
     exposed = program.exposed
     makespan = program.before_ps + max(exposed * streamed + compute, streamed + exposed * compute)
@@ -102,20 +109,21 @@ def run_grid(program: GridProgram, *, engine: str = "fast") -> FoldedResult:
     )
 
 
-def _simulated(program: GridProgram) -> tuple[float, bool]:
-    """Picoseconds of all CTAs, and whether all were simulated; remembered for grids that are alike."""
+def ctas_ps(
+    works_ps: npt.NDArray[np.float64], repeats: int, *, grouped: bool, share: float, slots: int, instances: int
+) -> tuple[float, bool]:
+    """Picoseconds of a grid's CTAs, and whether all were simulated; remembered for grids that are alike.
+
+    The arguments are those of `attnsim.engine.grid_kernel.grid_makespan`.
+    """
     from attnsim.engine.grid_kernel import grid_makespan
 
-    slots, instances = program.sms.slots, program.sms.instances
-    key = (program.works_ps.tobytes(), program.repeats, program.grouped, program.share, slots, instances)
+    key = (works_ps.tobytes(), repeats, grouped, share, slots, instances)
     if key not in _SIMULATED:
         if len(_SIMULATED) >= MOST_REMEMBERED:
             _SIMULATED.clear()
         scratch, marks = np.zeros((3 + slots, instances)), np.zeros((3, instances), np.int64)
-        works, copies = program.works_ps, program.repeats
-        _SIMULATED[key] = grid_makespan(
-            works, copies, program.grouped, program.share, slots, instances, CTA_LIMIT, scratch, marks
-        )
+        _SIMULATED[key] = grid_makespan(works_ps, repeats, grouped, share, slots, instances, CTA_LIMIT, scratch, marks)
     return _SIMULATED[key]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from attnsim.components.attention import UNLIMITED, AttentionShape, Ranks, attention_shape
 from attnsim.einsum.ast import Cascade
+from attnsim.engine.grid import ctas_ps
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.fused import TileWork, attention_ranks, tile_work
@@ -30,7 +31,8 @@ from attnsim.families.gpu_tile.plan import (
     apart_seconds,
     combine_cta_seconds,
     combined_bytes,
-    plan,
+    finish,
+    lay_out,
     write_cta_seconds,
     write_stream_seconds,
 )
@@ -164,9 +166,17 @@ def planned_ctas(row: Floats, constants: Floats, gpu: GpuTile) -> tuple[Floats, 
     """(works of one copy of the grid in picoseconds, the numbers of `plan`) of a problem."""
     blocks = int(-(-row[AT["queries"]] * row[AT["group"]] // row[AT["m"]]) * row[AT["splits"]])
     order = np.zeros(max(blocks * max(1, int(row[AT["section"]])), int(row[AT["slots"]]) * gpu.sms))
-    planned = np.zeros(PLAN_SIZE)
-    scratch, marks = np.zeros((3 + int(row[AT["slots"]]), gpu.sms)), np.zeros((3, gpu.sms), np.int64)
-    plan(row, constants, gpu_numbers(gpu), np.zeros(blocks), order, scratch, marks, planned)
+    planned, numbers = np.zeros(PLAN_SIZE), gpu_numbers(gpu)
+    lay_out(row, constants, numbers, np.zeros(blocks), order, planned)
+    compute_ps, _ = ctas_ps(
+        order[: int(planned[COUNT])],
+        int(planned[REPEATS]),
+        grouped=planned[GROUPED] > 0.0,
+        share=float(planned[SHARE]),
+        slots=int(row[AT["slots"]]),
+        instances=gpu.sms,
+    )
+    finish(row, constants, numbers, order, compute_ps, planned)
     return order, planned
 
 
