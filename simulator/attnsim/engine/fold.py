@@ -42,15 +42,15 @@ class FoldedProgram:
 
     `trips` runs from the outermost loop to the innermost. `tasks` estimates the number of tasks for trip counts without
     building the graph. `key`: programs with equal keys build, for equal trip counts, graphs that run alike and have
-    resources of the same names; None says nothing. `chains`: the whole nest, where it is nothing but them; `names` are
-    then those of all its resources.
+    resources of the same names; None says nothing. `chains`: the whole nest, where it is nothing but them, else None;
+    `names` are then those of all its resources.
     """
 
     trips: Trips
     build: Callable[[Trips], TaskGraph]
     tasks: Callable[[Trips], int]
     key: Hashable = None
-    chains: tuple[Chain, ...] = ()
+    chains: tuple[Chain, ...] | None = None
     names: tuple[str, ...] = ()
 
 

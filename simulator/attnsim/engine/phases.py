@@ -106,6 +106,8 @@ def run_phases(phases: Sequence[ProgramPhase], *, layers: int = 1, engine: str =
 
 def _in_all(span: PhaseSpan, layers: int) -> PhaseSpan:
     """A span of one layer in all of them."""
+    if layers == 1:
+        return span
     busy = {name: layers * picoseconds for name, picoseconds in span.busy_ps.items()}
     return replace(span, makespan_ps=layers * span.makespan_ps, busy_ps=busy)
 
@@ -167,7 +169,14 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
     result = _run_nest(timed.program, averaged=timed.averaged, engine=engine)
     busy = _mean_busy(timed, result.busy_ps)
     ceiling = -(-result.makespan_ps * timed.tick_ps.numerator // timed.tick_ps.denominator)
-    return replace(result, makespan_ps=ceiling, busy_ps=busy)
+    return FoldedResult(
+        makespan_ps=ceiling,
+        busy_ps=busy,
+        served_ps=result.served_ps,
+        exact=result.exact,
+        simulated_trips=result.simulated_trips,
+        error_bound_ps=result.error_bound_ps,
+    )
 
 
 def _run_nest(program: FoldedProgram, *, averaged: bool, engine: str) -> FoldedResult:
@@ -175,11 +184,11 @@ def _run_nest(program: FoldedProgram, *, averaged: bool, engine: str) -> FoldedR
     runner = run_averaged if averaged else run_folded
     if engine != "fast":
         return runner(program, engine=engine)
-    ticks = chain_ticks(program.chains) if program.chains else None
+    ticks = None if program.chains is None else chain_ticks(program.chains)
     if ticks is not None:
         busy = dict.fromkeys(program.names, 0) | ticks
         return FoldedResult(
-            makespan_ps=max(ticks.values()),
+            makespan_ps=max(ticks.values(), default=0),
             busy_ps=busy,
             served_ps=busy,
             exact=True,

@@ -7,21 +7,26 @@ remembers what designs have in common.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from operator import attrgetter
+from typing import TypeVar
 
 from attnsim.errors import AttnSimError
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Metrics
 from attnsim.pipeline import TARGETS, Plan, Request, Run, family_of, make_plan, measure_plan, with_hardware
 from attnsim.results import run_json
-from attnsim.specs.hardware import Hardware, read_hardware
+from attnsim.specs.hardware import Hardware, hardware_problems, load_hardware, read_hardware
 from attnsim.specs.load import files_at_rest
+from attnsim.specs.merge import Change, merged
 from attnsim.specs.overrides import Override, parse_override
+from attnsim.specs.spec import problem_at
 from attnsim.specs.targets import for_target
 
+T = TypeVar("T")
 _MOST_KEPT = 1024
 _SHARED = attrgetter(*(one.name for one in fields(Request) if one.name not in ("extents", "overrides")))
 
@@ -46,10 +51,16 @@ class Evaluated:
 
 @dataclass(slots=True)
 class _Desk:
-    """What the designs of one evaluation have in common; a plan that cannot be made is None."""
+    """What the designs of one evaluation have in common; a plan that cannot be made is None.
+
+    seen: overrides of a hardware -> None; changed: those that came again -> the hardware after each alone, None where
+    that cannot be.
+    """
 
     plans: dict[Hashable, Plan | None] = field(default_factory=dict)
     hardware: dict[Hashable, Hardware] = field(default_factory=dict)
+    seen: dict[Hashable, None] = field(default_factory=dict)
+    changed: dict[Hashable, Hardware | None] = field(default_factory=dict)
 
 
 def evaluate(requests: Sequence[Request], metrics: Sequence[str]) -> list[Evaluated]:
@@ -61,8 +72,12 @@ def evaluate(requests: Sequence[Request], metrics: Sequence[str]) -> list[Evalua
     """
     asked = tuple(metrics)
     desk = _Desk()
-    with files_at_rest():
-        return [_evaluated(request, asked, desk) for request in requests]
+    gc.freeze()  # what is remembered for long need not be looked through again and again
+    try:
+        with files_at_rest():
+            return [_evaluated(request, asked, desk) for request in requests]
+    finally:
+        gc.unfreeze()
 
 
 def reason(why: Infeasible | AttnSimError) -> str:
@@ -88,11 +103,12 @@ def metric_at(document: object, path: str) -> float | None:
 
 
 def _evaluated(request: Request, asked: tuple[str, ...], desk: _Desk) -> Evaluated:
+    plan = None
     try:
         plan = _plan(request, desk)
         metrics = measure_plan(plan)
     except AttnSimError as error:
-        return Evaluated(values=(None,) * len(asked), infeasible=reason(error))
+        return Evaluated(values=(None,) * len(asked), infeasible=_told(request, plan, error))
     if isinstance(metrics, Infeasible):
         return Evaluated(values=(None,) * len(asked), infeasible=reason(metrics))
     whole: object = None
@@ -100,6 +116,17 @@ def _evaluated(request: Request, asked: tuple[str, ...], desk: _Desk) -> Evaluat
         trust = family_of(plan.hardware).trust(plan.hardware, plan.mappings, plan.assumptions)
         whole = run_json(Run(plan=replace(plan, request=request), metrics=metrics, trust=trust))
     return Evaluated(values=tuple(_value(metrics, path, whole) for path in asked))
+
+
+def _told(request: Request, plan: Plan | None, error: AttnSimError) -> str:
+    """The reason as a simulation of the request by itself tells it, which knows the lines of overridden values."""
+    if plan is not None and error.problems[0].file != problem_at(plan.hardware, "", "").file:
+        return reason(error)
+    try:
+        measure_plan(make_plan(request))
+    except AttnSimError as again:
+        return reason(again)
+    return reason(error)
 
 
 def _value(metrics: Metrics, path: str, whole: object) -> float | None:
@@ -161,11 +188,45 @@ def _shared_plan(request: Request) -> Plan | None:
 
 
 def _hardware(name: str, texts: tuple[str, ...], desk: _Desk) -> Hardware:
-    if (name, texts) not in desk.hardware:
-        if len(desk.hardware) >= _MOST_KEPT:
-            desk.hardware.clear()
-        desk.hardware[name, texts] = read_hardware(name, [_of_hardware(text) for text in texts])
-    return desk.hardware[name, texts]
+    found = desk.hardware.get((name, texts))
+    if found is None:
+        found = _merged(name, texts, desk) or read_hardware(name, [_of_hardware(text) for text in texts])
+        _keep(desk.hardware, (name, texts), found)
+    return found
+
+
+def _merged(name: str, texts: tuple[str, ...], desk: _Desk) -> Hardware | None:
+    """The hardware put together from values that came before, None if one of them is new or they contradict."""
+    changes: list[Change] = []
+    for text in texts:
+        one = _changed(name, text, desk)
+        if one is None:
+            return None
+        changes.append((_of_hardware(text).path, one))
+    found = merged(load_hardware(name), changes)
+    return None if found is None or hardware_problems(found) else found
+
+
+def _changed(name: str, text: str, desk: _Desk) -> Hardware | None:
+    """The hardware after one override alone, once that has come before and is right by itself."""
+    key = (name, text)
+    if key in desk.changed:
+        return desk.changed[key]
+    if key not in desk.seen:
+        _keep(desk.seen, key, None)
+        return None
+    try:
+        found: Hardware | None = read_hardware(name, [_of_hardware(text)])
+    except AttnSimError:
+        found = None
+    _keep(desk.changed, key, found)
+    return found
+
+
+def _keep(kept: dict[Hashable, T], key: Hashable, value: T) -> None:
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 @lru_cache(maxsize=_MOST_KEPT)

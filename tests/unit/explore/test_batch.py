@@ -125,7 +125,10 @@ def test_what_does_not_fit_and_what_is_wrong_are_reasons() -> None:
         Request(model="bert", mapping="binding", overrides=("nonsense=3",)),
         Request(model="bert", mapping="bindin"),
         Request(model="bert", mapping="binding", overrides=("hardware.family=gpu_tile",)),
-    ]
+        Request(model="bert", mapping="binding", overrides=("hardware.arrays.array_1d.ops={mac: {}}", "clock=1 GHz")),
+        Request(model="bert", hardware="h100_sxm", overrides=("hardware.clock=9 GHz", "hardware.sms=64")),
+        Request(model="bert", hardware="fusemax", overrides=("hardware.arrays.array_1d.ops={mac: {}}", "clock=1 GHz")),
+    ] * 3
     found = evaluate(requests, ("latency_s",))
     assert found == [alone(request, ("latency_s",)) for request in requests]
     assert all(one.infeasible and one.values == (None,) for one in found)

@@ -42,10 +42,7 @@ def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
         resources = chain_resources(hardware)
         names = (*hardware.arrays, *resources, LATENCY)
         stages = _nest(bound, phase, build_compute, sides.compute)
-        moves = [
-            replace(_nest(bound, phase, build_moves, side), chains=side.chains(resources), names=names)
-            for side in sides.moves
-        ]
+        moves = [_nest(bound, phase, build_moves, side, side.chains(resources), names) for side in sides.moves]
         programs = (
             TimedProgram(program=stages, tick_ps=tick_ps),
             *(TimedProgram(program=move, tick_ps=_TICK_PS) for move in moves),
@@ -128,7 +125,14 @@ def _program(
     return _nest(bound, phase, builder, _side(phase, events))
 
 
-def _nest(bound: BoundWorkload, phase: BoundPhase, builder: Builder, side: _Side) -> FoldedProgram:
+def _nest(
+    bound: BoundWorkload,
+    phase: BoundPhase,
+    builder: Builder,
+    side: _Side,
+    chains: tuple[Chain, ...] | None = None,
+    names: tuple[str, ...] = (),
+) -> FoldedProgram:
     def build(trips: tuple[int, ...]) -> TaskGraph:
         moves = tuple(event for event in side.events if isinstance(event, Transfer))
         return builder(bound, replace(phase, transfers=moves), side.loops, trips)
@@ -136,4 +140,5 @@ def _nest(bound: BoundWorkload, phase: BoundPhase, builder: Builder, side: _Side
     def tasks(trips: tuple[int, ...]) -> int:
         return task_estimate(side.events, side.loops, trips)
 
-    return FoldedProgram(trips=side.trips, build=build, tasks=tasks, key=side.key)
+    key = side.key if chains is None else (names, chains)
+    return FoldedProgram(trips=side.trips, build=build, tasks=tasks, key=key, chains=chains, names=names)
