@@ -43,7 +43,8 @@ from attnsim.workload import (
     step_extents,
 )
 
-_TARGETS = ("hardware", "mapping", "model", "cascade")
+TARGETS = ("hardware", "mapping", "model", "cascade")
+"""Kinds of file that an override of a request may be meant for."""
 _OF_SEQUENCES = ("B", "P", "M", "PAST")
 _PS_PER_S = 1e12
 
@@ -85,7 +86,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A request with everything loaded: the workload, the hardware and the mapping of each step."""
+    """A request with everything loaded: the workload, the hardware and the mapping of each step.
+
+    by_family: steps for which nothing but the hardware's family says the mapping.
+    """
 
     request: Request
     workload: Workload
@@ -93,6 +97,7 @@ class Plan:
     mappings: Mapping[str, MappingSpec]
     assumptions: Assumptions
     files: Mapping[str, Path]
+    by_family: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,15 @@ def simulate(request: Request) -> Run | Infeasible:
 
 def simulate_plan(plan: Plan) -> Run | Infeasible:
     """Bind, lower, run and measure a plan."""
+    metrics = measure_plan(plan)
+    if isinstance(metrics, Infeasible):
+        return metrics
+    family = family_of(plan.hardware)
+    return Run(plan=plan, metrics=metrics, trust=family.trust(plan.hardware, plan.mappings, plan.assumptions))
+
+
+def measure_plan(plan: Plan) -> Metrics | Infeasible:
+    """The metrics of a plan, without what is known of their error."""
     from attnsim.engine.phases import run_phases
 
     family = family_of(plan.hardware)
@@ -135,11 +149,7 @@ def simulate_plan(plan: Plan) -> Run | Infeasible:
     latency_s = timeline.makespan_ps / _PS_PER_S
     accounting = family.account(bound, plan.assumptions).times(workload.layers)
     tokens_per_s = workload.tokens * workload.stages / latency_s if workload.tokens is not None else None
-    return Run(
-        plan=plan,
-        metrics=replace(measure(latency_s, phases, accounting), tokens_per_s=tokens_per_s),
-        trust=family.trust(plan.hardware, plan.mappings, plan.assumptions),
-    )
+    return replace(measure(latency_s, phases, accounting), tokens_per_s=tokens_per_s)
 
 
 def family_of(hardware: Hardware) -> Family:
@@ -163,7 +173,7 @@ def make_plan(request: Request) -> Plan:
         raise AttnSimError(Problem(path="--pipeline-parallel", what=what, remedy="give --scope model, or leave it out"))
     overrides = [parse_override(text) for text in request.overrides]
     mapping = _main_mapping(request, overrides)
-    model = load_model(request.model, for_target(overrides, "model", _TARGETS)) if request.model else None
+    model = load_model(request.model, for_target(overrides, "model", TARGETS)) if request.model else None
     cascade_name = request.cascade or (_own_cascade(mapping, request, model) if mapping else None)
     hardware_name = request.hardware or (mapping.target.hardware if mapping else None)
     if cascade_name is None or hardware_name is None:
@@ -171,11 +181,12 @@ def make_plan(request: Request) -> Plan:
         raise AttnSimError(
             Problem(what=f"nothing says what to simulate: no {missing}", remedy=f"give --mapping, or {missing}")
         )
-    hardware = load_hardware(hardware_name, for_target(overrides, "hardware", _TARGETS))
-    asked = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", _TARGETS)))
+    hardware = load_hardware(hardware_name, for_target(overrides, "hardware", TARGETS))
+    asked = _workload(request, model, load_cascade(cascade_name, for_target(overrides, "cascade", TARGETS)))
     workload = _of_family(asked, family_of(hardware))
     _require_known(request.extents, workload, model)
-    mappings = {step.name: _step_mapping(step, request, mapping, hardware) for step in workload.steps}
+    named = {step.name: _step_mapping(step, request, mapping) for step in workload.steps}
+    by_family = frozenset(step for step, own in named.items() if own is None)
     switches = mapping if isinstance(mapping, LoopNest) else None
     default_files = switches.register_file_energy if switches else "full"
     default_fill = switches.fill_drain if switches else "ideal"
@@ -183,6 +194,7 @@ def make_plan(request: Request) -> Plan:
     files |= {"model": find("model", request.model)} if request.model else {}
     files |= {"mapping": find("mapping", request.mapping)} if request.mapping else {}
     files |= {"trace": Path(request.trace)} if request.trace and is_trace_file(request.trace) else {}
+    mappings = {step.name: named[step.name] or _by_family(step, hardware) for step in workload.steps}
     return Plan(
         request=request,
         workload=workload,
@@ -195,7 +207,21 @@ def make_plan(request: Request) -> Plan:
             cold=request.cold,
         ),
         files=files,
+        by_family=by_family,
     )
+
+
+def with_hardware(plan: Plan, hardware: Hardware) -> Plan:
+    """The plan on another hardware of the same family, of which the workload does not depend on anything else."""
+    assert hardware.family == plan.hardware.family
+    if not plan.by_family:
+        return replace(plan, hardware=hardware)
+    chosen = {step.name: _by_family(step, hardware) for step in plan.workload.steps if step.name in plan.by_family}
+    return replace(plan, hardware=hardware, mappings={**plan.mappings, **chosen})
+
+
+def _by_family(step: Step, hardware: Hardware) -> MappingSpec:
+    return family_of(hardware).default_mapping(step, hardware)
 
 
 def _own_cascade(mapping: MappingSpec, request: Request, model: Model | None) -> str:
@@ -206,7 +232,7 @@ def _own_cascade(mapping: MappingSpec, request: Request, model: Model | None) ->
 
 def _main_mapping(request: Request, overrides: Sequence[Override]) -> MappingSpec | None:
     """The named mapping; the hardware's default when it is written for the cascade asked for; else None."""
-    chosen = for_target(overrides, "mapping", _TARGETS) if request.mapping else ()
+    chosen = for_target(overrides, "mapping", TARGETS) if request.mapping else ()
     if request.mapping:
         return load_mapping(request.mapping, chosen)
     if request.hardware is None:
@@ -313,8 +339,8 @@ def _cascade_workload(request: Request, cascade: Cascade) -> Workload:
     return Workload(label=label, steps=(step,), requests=sequences.requests)
 
 
-def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, hardware: Hardware) -> MappingSpec:
-    """The mapping for one step: the main one, a companion, or the family's default."""
+def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None) -> MappingSpec | None:
+    """The mapping for one step: the main one, or a companion; None where the family has to choose."""
     name = step.cascade.name
     if mapping is not None and (
         name in _written_for(mapping) or (request.cascade and step.name in ("attention", name))
@@ -322,7 +348,7 @@ def _step_mapping(step: Step, request: Request, mapping: MappingSpec | None, har
         return resolve(mapping, step.extents, load_mapping)
     if mapping is not None and name in mapping.companions:
         return resolve(load_mapping(mapping.companions[name]), step.extents, load_mapping)
-    return family_of(hardware).default_mapping(step, hardware)
+    return None
 
 
 def _written_for(mapping: MappingSpec) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Quantity:
     dimension: Dimension
 
 
+@lru_cache(maxsize=16384)
 def parse_quantity(text: str) -> Quantity:
     """Read a number followed by a unit such as `MHz`, `GiB/s`, `pJ/bit` or `mm^2`; a missing unit gives a pure number.
 

@@ -14,12 +14,13 @@ unevenly in between. Such a nest is simulated whole, or refused when it is too l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 from attnsim.engine import run
+from attnsim.engine.chains import Chain
 from attnsim.engine.observe import Observation, Trips, grows_steadily, islands, observe, repeats
 from attnsim.errors import GraphError, Problem
 from attnsim.taskgraph import TaskGraph
@@ -30,6 +31,9 @@ FIRST_BASE = 2
 # Their distance is prime, so that no short period of the schedule divides it and hides.
 FAR_PERIODS = (5, 16)
 PERIODS = (1, 2, 3)
+MOST_REMEMBERED = 4096
+MOST_REMEMBERED_TASKS = 2000
+_OBSERVED: dict[Hashable, tuple[int, Observation]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +41,17 @@ class FoldedProgram:
     """A loop nest: `build` makes the exact task graph of the nest for any trip counts from 1 up to `trips`.
 
     `trips` runs from the outermost loop to the innermost. `tasks` estimates the number of tasks for trip counts without
-    building the graph.
+    building the graph. `key`: programs with equal keys build, for equal trip counts, graphs that run alike and have
+    resources of the same names; None says nothing. `chains`: the whole nest, where it is nothing but them, else None;
+    `names` are then those of all its resources.
     """
 
     trips: Trips
     build: Callable[[Trips], TaskGraph]
     tasks: Callable[[Trips], int]
+    key: Hashable = None
+    chains: tuple[Chain, ...] | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +107,23 @@ class Lab:
     def at(self, trips: Trips) -> Observation:
         """The observation of the nest cut to `trips`."""
         if trips not in self.seen:
-            graph = self.program.build(trips)
-            self.spent_tasks += graph.task_count
-            self.seen[trips] = observe(graph, run(graph, self.engine))
+            tasks, self.seen[trips] = self._observed(trips)
+            self.spent_tasks += tasks
         return self.seen[trips]
+
+    def _observed(self, trips: Trips) -> tuple[int, Observation]:
+        """Tasks of a cut nest and its observation, remembered from programs that are alike."""
+        key = (self.program.key, trips)
+        known = self.program.key is not None and self.engine == "fast"
+        if known and key in _OBSERVED:
+            return _OBSERVED[key]
+        graph = self.program.build(trips)
+        found = graph.task_count, observe(graph, run(graph, self.engine))
+        if known and graph.task_count <= MOST_REMEMBERED_TASKS:
+            if len(_OBSERVED) >= MOST_REMEMBERED:
+                _OBSERVED.clear()
+            _OBSERVED[key] = found
+        return found
 
     def affords(self, trips: Trips) -> bool:
         """Whether a cut nest may be simulated: within the limit, and folding still cheaper than the whole nest."""

@@ -9,6 +9,7 @@ without one (tests/conformance/test_grids.py).
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +21,8 @@ from attnsim.taskgraph import PS_PER_S, GraphBuilder, Resource, TaskGraph
 
 CTA_LIMIT = 2048
 """CTAs of a launch that are simulated one by one; of larger grids, copies in the middle pass at the mean rate."""
+MOST_REMEMBERED = 8192
+_SIMULATED: dict[Hashable, tuple[float, bool]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +80,16 @@ def run_grid(program: GridProgram, *, engine: str = "fast") -> FoldedResult:
     """Makespan and busy times of a launch; the reference engine runs its whole graph."""
     if engine == "reference":
         return _run_graph(program, engine)
-    from attnsim.engine.grid_kernel import grid_makespan
-
     slots, instances = program.sms.slots, program.sms.instances
-    scratch, marks = np.zeros((3 + slots, instances)), np.zeros((3, instances), np.int64)
     compute, exact = 0.0, True
     if len(program.works_ps) and program.repeats:
-        compute, exact = grid_makespan(
+        compute, exact = ctas_ps(
             program.works_ps,
             program.repeats,
-            program.grouped,
-            program.share,
-            slots,
-            instances,
-            CTA_LIMIT,
-            scratch,
-            marks,
+            grouped=program.grouped,
+            share=program.share,
+            slots=slots,
+            instances=instances,
         )
     streamed = max((stream.alone_ps for stream in program.streams), default=0.0)
     exposed = program.exposed
@@ -110,6 +107,24 @@ def run_grid(program: GridProgram, *, engine: str = "fast") -> FoldedResult:
         simulated_trips=(min(CTA_LIMIT, len(program.works_ps) * program.repeats),),
         error_bound_ps=0 if exact else int(program.works_ps.max()),
     )
+
+
+def ctas_ps(
+    works_ps: npt.NDArray[np.float64], repeats: int, *, grouped: bool, share: float, slots: int, instances: int
+) -> tuple[float, bool]:
+    """Picoseconds of a grid's CTAs, and whether all were simulated; remembered for grids that are alike.
+
+    The arguments are those of `attnsim.engine.grid_kernel.grid_makespan`.
+    """
+    from attnsim.engine.grid_kernel import grid_makespan
+
+    key = (works_ps.tobytes(), repeats, grouped, share, slots, instances)
+    if key not in _SIMULATED:
+        if len(_SIMULATED) >= MOST_REMEMBERED:
+            _SIMULATED.clear()
+        scratch, marks = np.zeros((3 + slots, instances)), np.zeros((3, instances), np.int64)
+        _SIMULATED[key] = grid_makespan(works_ps, repeats, grouped, share, slots, instances, CTA_LIMIT, scratch, marks)
+    return _SIMULATED[key]
 
 
 def _run_graph(program: GridProgram, engine: str) -> FoldedResult:

@@ -8,12 +8,13 @@ rounds allow.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from attnsim.engine import run
 from attnsim.engine.average import run_averaged
+from attnsim.engine.chains import chain_ticks
 from attnsim.engine.fold import FoldedProgram, FoldedResult, run_folded
 from attnsim.engine.grid import GridProgram, run_grid
 from attnsim.engine.parts import run_parts
@@ -21,6 +22,8 @@ from attnsim.taskgraph import NO_RESOURCE, GraphBuilder, TaskGraph
 
 _UNLIMITED = 1 << 20
 CLOCK_BITS = 56
+MOST_RESULTS = 16_384
+_RESULTS: dict[Hashable, FoldedResult] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ def run_phases(phases: Sequence[ProgramPhase], *, layers: int = 1, engine: str =
     single = tuple(span for group in groups if group[0].once for span in _spans(group, engine))
     spans = (*(_in_all(span, layers) for span in repeated), *single)
     unit_ps = _unit_ps(sum(span.makespan_ps for span in spans))
+    if engine == "fast":  # a chain on one server needs no graph
+        ticks = layers * sum(-(-span.makespan_ps // unit_ps) for span in repeated)
+        ticks += sum(-(-span.makespan_ps // unit_ps) for span in single)
+        return Timeline(makespan_ps=unit_ps * ticks, spans=spans)
     graph = GraphBuilder()
     line = graph.resource("phases")
     last: list[int] = []
@@ -99,6 +106,8 @@ def run_phases(phases: Sequence[ProgramPhase], *, layers: int = 1, engine: str =
 
 def _in_all(span: PhaseSpan, layers: int) -> PhaseSpan:
     """A span of one layer in all of them."""
+    if layers == 1:
+        return span
     busy = {name: layers * picoseconds for name, picoseconds in span.busy_ps.items()}
     return replace(span, makespan_ps=layers * span.makespan_ps, busy_ps=busy)
 
@@ -128,7 +137,14 @@ def _spans(group: Sequence[ProgramPhase], engine: str) -> tuple[PhaseSpan, ...]:
 
 def _mean_busy(timed: TimedProgram, busy: Mapping[str, int]) -> dict[str, int]:
     """Busy picoseconds from ticks, in the mean over instances."""
-    return {name: round(ticks * timed.tick_ps / timed.instances.get(name, 1)) for name, ticks in busy.items()}
+    above, below, instances = timed.tick_ps.numerator, timed.tick_ps.denominator, timed.instances
+    return {name: _rounded(ticks * above, below * instances.get(name, 1)) for name, ticks in busy.items()}
+
+
+def _rounded(above: int, below: int) -> int:
+    """The whole number nearest to a fraction, the even one of two."""
+    whole, rest = divmod(above, below)
+    return whole + (2 * rest > below or (2 * rest == below and whole % 2 == 1))
 
 
 def _run_group(group: Sequence[ProgramPhase], engine: str) -> PhaseSpan:
@@ -150,9 +166,43 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
     """Run a program and turn its times into whole picoseconds; a launch counts in picoseconds anyway."""
     if isinstance(timed.program, GridProgram):
         return run_grid(timed.program, engine=engine)
-    result = (run_averaged if timed.averaged else run_folded)(timed.program, engine=engine)
+    result = _run_nest(timed.program, averaged=timed.averaged, engine=engine)
     busy = _mean_busy(timed, result.busy_ps)
-    return replace(result, makespan_ps=math.ceil(result.makespan_ps * timed.tick_ps), busy_ps=busy)
+    ceiling = -(-result.makespan_ps * timed.tick_ps.numerator // timed.tick_ps.denominator)
+    return FoldedResult(
+        makespan_ps=ceiling,
+        busy_ps=busy,
+        served_ps=result.served_ps,
+        exact=result.exact,
+        simulated_trips=result.simulated_trips,
+        error_bound_ps=result.error_bound_ps,
+    )
+
+
+def _run_nest(program: FoldedProgram, *, averaged: bool, engine: str) -> FoldedResult:
+    """Run a loop nest on an engine: the fast one counts chains, and remembers nests that are alike."""
+    runner = run_averaged if averaged else run_folded
+    if engine != "fast":
+        return runner(program, engine=engine)
+    ticks = None if program.chains is None else chain_ticks(program.chains)
+    if ticks is not None:
+        busy = dict.fromkeys(program.names, 0) | ticks
+        return FoldedResult(
+            makespan_ps=max(ticks.values(), default=0),
+            busy_ps=busy,
+            served_ps=busy,
+            exact=True,
+            simulated_trips=program.trips,
+            error_bound_ps=0,
+        )
+    if program.key is None:
+        return runner(program, engine=engine)
+    key = (program.key, program.trips, averaged)
+    if key not in _RESULTS:
+        if len(_RESULTS) >= MOST_RESULTS:
+            _RESULTS.clear()
+        _RESULTS[key] = runner(program, engine=engine)
+    return _RESULTS[key]
 
 
 def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[FoldedResult]], engine: str) -> int:
@@ -160,12 +210,23 @@ def _group_makespan(group: Sequence[ProgramPhase], results: Sequence[Sequence[Fo
         return results[0][0].makespan_ps
     rounds = min(phase.rounds for phase in group)
     unit_ps = _unit_ps(sum(sum(r.busy_ps.values(), r.makespan_ps) for row in results for r in row))
+    if engine == "fast" and not rounds:
+        return unit_ps * _one_round_ticks([result for row in results for result in row], unit_ps)
 
     def build(trips: tuple[int, ...]) -> TaskGraph:
         return _group_graph(results, trips[0], max(rounds, 1) * unit_ps, handover=rounds > 0)
 
     program = FoldedProgram(trips=(max(rounds, 1),), build=build, tasks=lambda trips: trips[0] * len(group) * 3)
     return unit_ps * run_folded(program, engine=engine).makespan_ps
+
+
+def _one_round_ticks(results: Sequence[FoldedResult], unit_ps: int) -> int:
+    """Ticks of a single round of programs side by side: the longest of them, or a resource that takes turns longer."""
+    held: dict[str, int] = {}
+    for result in results:
+        for name, busy in result.busy_ps.items():
+            held[name] = held.get(name, 0) + busy // unit_ps
+    return max([*(result.makespan_ps // unit_ps for result in results), *held.values()])
 
 
 def _group_graph(results: Sequence[Sequence[FoldedResult]], simulated: int, share: int, *, handover: bool) -> TaskGraph:

@@ -51,7 +51,7 @@ class Rates:
         return -(-needed * slowed // (self.share * SUBPICOSECONDS_PER_PS))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16_384)
 def rates_of(resource: Resource) -> Rates:
     """Integer ratios of a resource, as near to its floats as 64-bit products of them allow (1e-9 or better)."""
     if resource.kind == "fifo":

@@ -1,1 +1,1 @@
-"""Design-space exploration: studies over values of any spec, evaluated in batches, to fronts that a person can read."""
+"""Exploring designs: many hardware and mapping parameters at once, each simulated as a single run would be."""

@@ -4,14 +4,16 @@ names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from attnsim.errors import MappingError, Problem
 from attnsim.specs.loop_nest import Choice, LoopNest, Phase
 from attnsim.specs.mapping import Mapping as MappingSpec
 from attnsim.specs.npu_schedule import Schedule
+from attnsim.specs.same import Same, recalled
 
 Load = Callable[[str], MappingSpec]
+_ADAPTED: dict[Hashable, LoopNest] = {}
 
 
 def resolve(mapping: MappingSpec, extents: Mapping[str, int], load: Load) -> MappingSpec:
@@ -63,7 +65,11 @@ def _adapted(mapping: LoopNest, choice: Choice) -> LoopNest:
     """The chosen mapping with the choice's tile sizes and kept tensors put into its phases."""
     if not choice.set and not choice.keep:
         return mapping
-    return mapping.model_copy(update={"phases": [_adapted_phase(phase, choice) for phase in mapping.phases]})
+
+    def adapted() -> LoopNest:
+        return mapping.model_copy(update={"phases": [_adapted_phase(phase, choice) for phase in mapping.phases]})
+
+    return recalled(_ADAPTED, (Same(mapping), Same(choice)), adapted)
 
 
 def _adapted_phase(phase: Phase, choice: Choice) -> Phase:

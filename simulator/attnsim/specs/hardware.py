@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.gpu_tile import GpuTile, gpu_problems
 from attnsim.specs.library import find, suggest
-from attnsim.specs.load import read_node, remembered, validate_node
+from attnsim.specs.load import remembered, remembered_node, validate_node
 from attnsim.specs.npu_pim import NpuPim, npu_pim_problems
 from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
@@ -23,13 +23,13 @@ FAMILIES: dict[str, type[Hardware]] = {"spatial_array": SpatialArray, "gpu_tile"
 
 def load_hardware(name: str, overrides: Sequence[Override] = ()) -> Hardware:
     """Read a hardware by name or path, after `overrides`; raises SpecError or UnknownNameError."""
-    path = find("hardware", name)
+    return remembered("hardware", find("hardware", name), overrides, lambda: read_hardware(name, overrides))
 
-    def read() -> Hardware:
-        root = apply_overrides(read_node(path), overrides)
-        return validate_node(root, _family(root), hardware_problems)
 
-    return remembered("hardware", path, overrides, read)
+def read_hardware(name: str, overrides: Sequence[Override]) -> Hardware:
+    """`load_hardware` without remembering the hardware, only its file: for many overrides that are used once."""
+    root = apply_overrides(remembered_node(find("hardware", name)), overrides)
+    return validate_node(root, _family(root), hardware_problems)
 
 
 def load_gpu(name: str) -> GpuTile:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +25,31 @@ Loaded = TypeVar("Loaded")
 _SETTLED_S = 2.0
 _MOST_REMEMBERED = 4096
 _MEMORY: dict[tuple[object, ...], Any] = {}
+_AT_REST: ContextVar[dict[Hashable, Any] | None] = ContextVar("files at rest", default=None)
 
 Check = Callable[[T], Sequence[Problem]]
 """Looks for contradictions inside a spec whose single values are all right; see `attnsim.specs.spec.problem_at`."""
+
+
+@contextmanager
+def files_at_rest() -> Iterator[None]:
+    """Inside, files are taken to stay as they are: each is looked at once, not at every use."""
+    token = _AT_REST.set({})
+    try:
+        yield
+    finally:
+        _AT_REST.reset(token)
+
+
+def kept_at_rest(key: Hashable, make: Callable[[], Loaded]) -> Loaded:
+    """What `make` makes of files: once for each key while they are at rest, else each time."""
+    resting = _AT_REST.get()
+    if resting is None:
+        return make()
+    if key not in resting:
+        resting[key] = make()
+    found: Loaded = resting[key]
+    return found
 
 
 def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = (), check: Check[T] | None = None) -> T:
@@ -33,7 +57,7 @@ def load_spec(path: Path, model: type[T], overrides: Sequence[Override] = (), ch
 
     def read() -> T:
         return validate_node(
-            apply_overrides(read_node(path), overrides, known_keys(model, ())), model, check, path.parent
+            apply_overrides(remembered_node(path), overrides, known_keys(model, ())), model, check, path.parent
         )
 
     return remembered(model.__name__, path, overrides, read)
@@ -50,6 +74,15 @@ def remembered(kind: str, path: Path, overrides: Sequence[Override], read: Calla
     kind: tells apart what is made of one file. A file that has just been written is read each time, because a second
     change may leave its time stamp as it is; so is what is no regular file.
     """
+    if _AT_REST.get() is not None:
+        return kept_at_rest(
+            (kind, path, tuple(override.text for override in overrides)), lambda: _of_state(kind, path, overrides, read)
+        )
+    return _of_state(kind, path, overrides, read)
+
+
+def _of_state(kind: str, path: Path, overrides: Sequence[Override], read: Callable[[], Loaded]) -> Loaded:
+    """What `read` makes of a file in its present state."""
     try:
         state = path.stat()
     except OSError:
@@ -69,6 +102,11 @@ def remembered(kind: str, path: Path, overrides: Sequence[Override], read: Calla
 def read_node(path: Path) -> Node:
     """Tree of a YAML file, not yet checked against any schema."""
     return parse_yaml(read_text(path), shown_path(path))
+
+
+def remembered_node(path: Path) -> Node:
+    """`read_node`, once for as long as the file stays as it is."""
+    return remembered("node", path, (), lambda: read_node(path))
 
 
 def validate_node(root: Node, model: type[T], check: Check[T] | None = None, folder: Path = Path()) -> T:

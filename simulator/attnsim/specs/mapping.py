@@ -9,7 +9,7 @@ from typing import TypeAlias
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.kernel import Kernel, kernel_problems
 from attnsim.specs.library import find, shipped_files, suggest
-from attnsim.specs.load import read_node, remembered, validate_node
+from attnsim.specs.load import remembered, remembered_node, validate_node
 from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.npu_schedule import Schedule, schedule_problems
 from attnsim.specs.overrides import Override, apply_overrides
@@ -26,7 +26,7 @@ def load_mapping(name: str, overrides: Sequence[Override] = ()) -> Mapping:
     path = find("mapping", name)
 
     def read() -> Mapping:
-        root = apply_overrides(read_node(path), overrides)
+        root = apply_overrides(remembered_node(path), overrides)
         return validate_node(root, _family(root), mapping_problems)
 
     return remembered("mapping", path, overrides, read)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.library import suggest
@@ -24,6 +25,7 @@ class Override:
     text: str
 
 
+@lru_cache(maxsize=16_384)
 def parse_override(text: str) -> Override:
     """Read `path=value`; raises SpecError when it has no path, no `=` or a value that is not YAML."""
     path, equals, value = text.partition("=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from attnsim.errors import Problem, SpecError
 from attnsim.specs.explain import known_keys
@@ -47,6 +48,7 @@ def _is_prefixed(override: Override, keys: Mapping[str, tuple[str, ...]]) -> boo
     return override.path[0] in keys and len(override.path) > 1
 
 
+@cache
 def _top_keys(kind: str) -> tuple[str, ...]:
     """Keys at the top of a kind of file."""
     return tuple(dict.fromkeys(key for spec in spec_types(kind) for key in known_keys(spec, ())))

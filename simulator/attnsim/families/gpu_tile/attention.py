@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 
-from attnsim.components.attention import UNLIMITED, AttentionShape, attention_shape
+from attnsim.components.attention import UNLIMITED, AttentionShape, Ranks, attention_shape
+from attnsim.einsum.ast import Cascade
+from attnsim.engine.grid import ctas_ps
 from attnsim.errors import MappingError
 from attnsim.families.gpu_tile.columns import AT, CONSTANT, Floats
 from attnsim.families.gpu_tile.fused import TileWork, attention_ranks, tile_work
@@ -26,20 +31,30 @@ from attnsim.families.gpu_tile.plan import (
     apart_seconds,
     combine_cta_seconds,
     combined_bytes,
-    plan,
+    finish,
+    lay_out,
     write_cta_seconds,
     write_stream_seconds,
 )
-from attnsim.families.gpu_tile.problems import bind_problems, one_problem, shared_parts
+from attnsim.families.gpu_tile.problems import Bound, bind_problems, one_problem, shared_parts
 from attnsim.families.gpu_tile.reuse import combined_from_dram, written_from_dram
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import AttentionLaunch, Kernel, TileRule
 from attnsim.specs.ranges import bounds
+from attnsim.specs.same import Same, recalled
 from attnsim.specs.spec import problem_at
 from attnsim.workload import Step
 
 _PS = 1e12
+_FACTS: dict[Hashable, tuple[Ranks, TileWork]] = {}
+_BOUND: dict[Hashable, Bound] = {}
+_OF_COLUMNS = attrgetter(
+    *("architecture", "sms", "exp_per_cycle", "fp32_per_cycle", "registers", "max_registers_per_thread"),
+    *("shared_memory_bytes", "shared_memory_per_cta_bytes", "shared_memory_reserved_bytes", "shared_bytes_per_cycle"),
+    *("max_ctas", "max_threads"),
+)
+"""What `bind_problems` reads of a GPU, beside the rates of its tensor cores."""
 
 
 def gpu_numbers(gpu: GpuTile) -> Floats:
@@ -74,10 +89,9 @@ def require_types(kernel: Kernel, gpu: GpuTile) -> None:
 def attention_launches(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats) -> tuple[Launch, ...] | Infeasible:
     """Launches of a fused attention step, in order. Raises MappingError for a cascade that is no fused attention."""
     require_types(kernel, gpu)
-    ranks = attention_ranks(step.cascade)
+    ranks, work = recalled(_FACTS, Same(step.cascade), lambda: _facts(step.cascade))
     shape = attention_shape(step.cascade, ranks, step.extents)
-    work = tile_work(step.cascade, ranks)
-    bound = bind_problems(one_problem(shape), kernel, gpu, work)
+    bound = _bound(shape, kernel, gpu, work)
     if bound.chosen[0] < 0:
         return misfit(kernel, gpu, shape)
     row = bound.columns[0]
@@ -89,6 +103,18 @@ def attention_launches(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floa
     if row[AT["combine_ctas"]]:
         launches.append(_combine(step, kernel, gpu, constants, row))
     return tuple(launches)
+
+
+def _facts(cascade: Cascade) -> tuple[Ranks, TileWork]:
+    ranks = attention_ranks(cascade)
+    return ranks, tile_work(cascade, ranks)
+
+
+def _bound(shape: AttentionShape, kernel: Kernel, gpu: GpuTile, work: TileWork) -> Bound:
+    """The columns of one problem, remembered: of a GPU they depend on what an SM holds and does in a cycle."""
+    tensor = tuple((name, tuple(rates.items())) for name, rates in gpu.tensor.items())
+    key = (shape, Same(kernel), work, tensor, *_OF_COLUMNS(gpu))
+    return recalled(_BOUND, key, lambda: bind_problems(one_problem(shape), kernel, gpu, work))
 
 
 def _attention(
@@ -140,9 +166,17 @@ def planned_ctas(row: Floats, constants: Floats, gpu: GpuTile) -> tuple[Floats, 
     """(works of one copy of the grid in picoseconds, the numbers of `plan`) of a problem."""
     blocks = int(-(-row[AT["queries"]] * row[AT["group"]] // row[AT["m"]]) * row[AT["splits"]])
     order = np.zeros(max(blocks * max(1, int(row[AT["section"]])), int(row[AT["slots"]]) * gpu.sms))
-    planned = np.zeros(PLAN_SIZE)
-    scratch, marks = np.zeros((3 + int(row[AT["slots"]]), gpu.sms)), np.zeros((3, gpu.sms), np.int64)
-    plan(row, constants, gpu_numbers(gpu), np.zeros(blocks), order, scratch, marks, planned)
+    planned, numbers = np.zeros(PLAN_SIZE), gpu_numbers(gpu)
+    lay_out(row, constants, numbers, np.zeros(blocks), order, planned)
+    compute_ps, _ = ctas_ps(
+        order[: int(planned[COUNT])],
+        int(planned[REPEATS]),
+        grouped=planned[GROUPED] > 0.0,
+        share=float(planned[SHARE]),
+        slots=int(row[AT["slots"]]),
+        instances=gpu.sms,
+    )
+    finish(row, constants, numbers, order, compute_ps, planned)
     return order, planned
 
 
@@ -187,6 +221,7 @@ def _combine(step: Step, kernel: Kernel, gpu: GpuTile, constants: Floats, row: F
     )
 
 
+@lru_cache(maxsize=4096)
 def visible_pairs(shape: AttentionShape) -> float:
     """Pairs of a query and a key that it sees, over all heads and sequences."""
     query = np.arange(shape.queries, dtype=np.float64)

@@ -13,7 +13,9 @@ from attnsim.specs.calibration import Calibration, calibrated_gpus, calibration_
 from attnsim.specs.constants import CONSTANTS
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import Kernel
+from attnsim.specs.load import kept_at_rest
 from attnsim.specs.mapping import load_mapping
+from attnsim.specs.same import Same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,11 @@ def choose_constants(kernel: Kernel, gpu: GpuTile, file: str | None = None, *, a
 
     apart: as if nothing had been fitted on this GPU. Raises SpecError for a file of another kernel.
     """
+    key = (Same(kernel), gpu.name, gpu.architecture, gpu.clock_hz, file, apart)
+    return kept_at_rest(key, lambda: _choose(kernel, gpu, file, apart=apart))
+
+
+def _choose(kernel: Kernel, gpu: GpuTile, file: str | None, *, apart: bool) -> Chosen:
     start = _shared(kernel, gpu, apart=apart)
     if file is not None:
         own = load_calibration(Path(file), kernel=kernel.name)

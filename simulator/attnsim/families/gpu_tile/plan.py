@@ -91,6 +91,16 @@ def plan(
     the numbers named above; COMPUTE is in seconds with the clock sunk by STRETCH under load, `order` in picoseconds
     with it.
     """
+    lay_out(row, constants, gpu, works, order, planned)
+    copy, repeats, grouped = int(planned[COUNT]), int(planned[REPEATS]), planned[GROUPED] > 0.0
+    slots, sms, share = int(row[_SLOTS]), int(gpu[SMS]), planned[SHARE]
+    compute_ps, _ = grid_makespan(order[:copy], repeats, grouped, share, slots, sms, CTA_LIMIT, scratch, marks)
+    finish(row, constants, gpu, order, compute_ps, planned)
+
+
+@compiled
+def lay_out(row: Floats, constants: Floats, gpu: Floats, works: Floats, order: Floats, planned: Floats) -> None:
+    """The first part of `plan`: the CTAs of a copy in picoseconds at full clock, and the numbers that describe them."""
     kept = constants[_WARM] * gpu[L2_BYTES]
     distant = row[_DISTANT] > 0.0
     missing = keys_from_dram(row, kept) if distant else missing_share(row, constants[_WARM], gpu[L2_BYTES])
@@ -104,10 +114,19 @@ def plan(
         copy, repeats, grouped = arrange(row, works, count, order, int(gpu[SMS]))
     for index in range(copy):
         order[index] *= _PS
+    planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
+    planned[TILES], planned[EDGES], planned[MISSING] = tiles, edges, missing
+    planned[SHARE] = shared_by(row, constants, gpu[CLOCK_HZ], tiles, edges, works, count)
+
+
+@compiled
+def finish(row: Floats, constants: Floats, gpu: Floats, order: Floats, compute_ps: float, planned: Floats) -> None:
+    """The last part of `plan`, once the CTAs of `lay_out` are known to take so many picoseconds."""
+    kept = constants[_WARM] * gpu[L2_BYTES]
+    distant = row[_DISTANT] > 0.0
+    copy, repeats, missing, tiles = int(planned[COUNT]), int(planned[REPEATS]), planned[MISSING], planned[TILES]
     slots, sms = int(row[_SLOTS]), int(gpu[SMS])
-    share = shared_by(row, constants, gpu[CLOCK_HZ], tiles, edges, works, count)
-    compute, _ = grid_makespan(order[:copy], repeats, grouped, share, slots, sms, CTA_LIMIT, scratch, marks)
-    compute /= _PS
+    compute = compute_ps / _PS
     flops = 2.0 * row[_M] * row[_N] * (row[_E] + row[_V_TILE]) * tiles * row[_HEADS] * row[_BATCH]
     load = flops / row[_RATE] / gpu[CLOCK_HZ] / sms
     stretch = 1.0 + constants[_SAG] * load / (compute + constants[_AFTER]) if compute > 0.0 else 1.0
@@ -125,13 +144,9 @@ def plan(
     together = min(ctas, float(slots * sms))
     before += constants[_FILL] * together * first_bytes(row) / gpu[L2_RATE]
     before += constants[_COLD] * cold_bytes(row, gpu[L2_BYTES]) / gpu[DRAM_RATE]
-    planned[COUNT], planned[REPEATS], planned[GROUPED] = copy, repeats, grouped
     planned[COMPUTE], planned[STRETCH] = compute * stretch, stretch
     planned[L2_MOVED], planned[DRAM_MOVED] = moved_l2, moved_dram
-    planned[TILES], planned[EDGES] = tiles, edges
     planned[BEFORE] = before + constants[_SCAN] * ceil_div(row[_SCANNED], 31.0)
-    planned[MISSING] = missing
-    planned[SHARE] = share
     planned[EXPOSURE] = exposure(row, constants, gpu, missing, compute)
 
 

@@ -30,18 +30,16 @@ def account(bound: BoundWorkload, assumptions: Assumptions) -> Accounting:
         energy_j=_energy(bound, counts, artifact=artifact),
         area_m2=component_areas(hardware),
         bounds_s=_bounds(hardware, counts, moved),
-        useful_by_einsum_s=_useful_by_einsum(bound),
+        useful_by_einsum_s=_useful_by_einsum(counts, hardware.clock_hz),
     )
 
 
-def _useful_by_einsum(bound: BoundWorkload) -> dict[str, dict[str, float]]:
+def _useful_by_einsum(counts: Counts, clock_hz: float) -> dict[str, dict[str, float]]:
     """Seconds of useful work by array and Einsum; Einsums of one name in several steps are taken together."""
     useful: dict[str, dict[str, float]] = {}
-    for phase in bound.phases:
-        for stage in phase.stages:
-            parts = useful.setdefault(stage.array, {})
-            spent_s = float(stage.cycles * stage.occupancy * phase.events(stage.each)) / bound.hardware.clock_hz
-            parts[stage.einsum.name] = parts.get(stage.einsum.name, 0.0) + spent_s
+    for array, einsum, cycles in counts.useful_parts:
+        parts = useful.setdefault(array, {})
+        parts[einsum] = parts.get(einsum, 0.0) + cycles / clock_hz
     return useful
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
 from attnsim.errors import MappingError, Problem
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
-from attnsim.families.spatial_array.capacity import Demand, fit_space, infeasible, memory_demands
-from attnsim.families.spatial_array.lanes import lanes_of
-from attnsim.families.spatial_array.legality import placed_einsums, require_legal
-from attnsim.families.spatial_array.liveness import require_passes_possible
-from attnsim.families.spatial_array.residency import (
-    Tensors,
-    Transfer,
-    held_blocks,
-    nest_uses,
-    nests_of,
-    tensor_roles,
-    transfers_of,
-)
-from attnsim.families.spatial_array.space import Space, build_space
-from attnsim.families.spatial_array.stages import Stage, build_stages
+from attnsim.families.spatial_array.capacity import Demand, demands_within, infeasible, usable_bytes
+from attnsim.families.spatial_array.legality import require_legal
+from attnsim.families.spatial_array.outline import Frame, frame_of, layout_of, outline_of
+from attnsim.families.spatial_array.residency import Transfer
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.same import Same, recalled
 from attnsim.specs.spatial_array import SpatialArray
 from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
+
+_LEGAL: dict[Hashable, bool] = {}
 
 
 def bind(
@@ -39,12 +31,13 @@ def bind(
     """
     phases: list[BoundPhase] = []
     problems: list[Problem] = []
+    frame = frame_of(hardware)
     for step in workload.steps:
-        require_legal(step, mappings[step.name], hardware)
+        _require_legal(step, mappings[step.name], hardware, frame)
     numbered = [(step, i, phase) for step in workload.steps for i, phase in enumerate(mappings[step.name].phases)]
     for step, position, phase in numbered:
         try:
-            bound = _bind_phase(step, phase, mappings[step.name], hardware)
+            bound = _bind_phase(step, phase, mappings[step.name], hardware, frame)
         except MappingError as error:
             problems += [_placed(problem, mappings[step.name], position) for problem in error.problems]
             continue
@@ -56,53 +49,43 @@ def bind(
     return BoundWorkload(hardware=hardware, phases=tuple(phases), fill_drain=fill_drain)
 
 
+def _require_legal(step: Step, mapping: LoopNest, hardware: SpatialArray, frame: Frame) -> None:
+    """`require_legal`, asked once for what is alike; whatever is not legal is looked at again."""
+
+    def legal() -> bool:
+        require_legal(step, mapping, hardware)
+        return True
+
+    recalled(_LEGAL, (Same(step.cascade), Same(mapping), frame), legal)
+
+
 def _placed(problem: Problem, mapping: LoopNest, position: int) -> Problem:
     """A problem with a path inside a phase, at its line of the mapping's file."""
     return problem_at(mapping, f"phases.{position}.{problem.path}", problem.what, problem.remedy)
 
 
-def _bind_phase(step: Step, phase: Phase, mapping: LoopNest, hardware: SpatialArray) -> BoundPhase | Infeasible:
-    einsums = placed_einsums(step.cascade, phase)
-    space, fitted = build_space(step.cascade, einsums, step.extents, phase, hardware, pad=mapping.remainder == "pad")
-    blocks = held_blocks(space, phase)
-
-    def demands_of(candidate: Space) -> tuple[Demand, ...]:
-        stages = build_stages(step.cascade, candidate, phase, mapping, hardware)
-        return memory_demands(stages, candidate, phase, tensor_roles(step.cascade, stages), blocks, hardware)
-
-    if fitted is not None:
-        space = fit_space(space, fitted, demands_of)
-    stages = build_stages(step.cascade, space, phase, mapping, hardware)
-    roles = tensor_roles(step.cascade, stages)
-    require_passes_possible(stages, space, phase, roles, blocks, hardware)
-    demands = memory_demands(stages, space, phase, roles, blocks, hardware)
+def _bind_phase(
+    step: Step, phase: Phase, mapping: LoopNest, hardware: SpatialArray, frame: Frame
+) -> BoundPhase | Infeasible:
+    outline = outline_of(step, phase, mapping, hardware, frame)
+    usable = usable_bytes(phase, hardware)
+    layout = layout_of(outline, phase, hardware, usable)
+    demands = demands_within(layout.parts, usable)
     tight = next((demand for demand in demands if not demand.fits), None)
     if tight is not None and phase.overflow == "reject":
-        return infeasible(mapping.name, phase, tight, fitted)
+        return infeasible(mapping.name, phase, tight, outline.fitted)
     return BoundPhase(
         step=step.name,
         name=phase.name,
-        space=space,
-        stages=stages,
-        steps=lanes_of(phase),
-        transfers=tuple(_spill(_all_transfers(stages, space, phase, roles, blocks, hardware), demands, hardware)),
+        space=layout.space,
+        stages=outline.stages,
+        steps=outline.steps,
+        transfers=layout.transfers if tight is None else tuple(_spill(layout.transfers, demands, hardware)),
         demands=demands,
         in_flight=phase.in_flight,
         beside=phase.beside,
         uncounted=frozenset(mapping.uncounted),
     )
-
-
-def _all_transfers(
-    stages: Sequence[Stage],
-    space: Space,
-    phase: Phase,
-    roles: Tensors,
-    blocks: Mapping[str, Mapping[str, frozenset[str]]],
-    hardware: SpatialArray,
-) -> list[Transfer]:
-    uses = [use for nest in nests_of(stages, space, phase) for use in nest_uses(nest, space)]
-    return transfers_of(uses, space, roles, blocks, hardware)
 
 
 def _spill(transfers: Sequence[Transfer], demands: Sequence[Demand], hardware: SpatialArray) -> list[Transfer]:

@@ -42,6 +42,11 @@ class BoundPhase:
         """Trip counts of the loops, outermost first."""
         return tuple(loop.trip for loop in self.space.loops)
 
+    @property
+    def demands_fit(self) -> bool:
+        """Whether nothing spills."""
+        return all(demand.fits for demand in self.demands)
+
     def events(self, each: frozenset[str]) -> int:
         """How often something happens that occurs at every iteration of the loops in `each`."""
         return math.prod(loop.trip for loop in self.space.loops if loop.part in each)
@@ -62,7 +67,8 @@ class Counts:
 
     words_read, words_written: by memory. actions: (array, unit) -> uses; uncounted_actions: those that the
     published artifact leaves out. crossings: array -> words that pass its registers on their way to or from
-    another array. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy.
+    another array. array_cycles: array -> cycles held; useful_cycles: array -> cycles times occupancy; useful_parts: the
+    same by array and Einsum, stage by stage.
     """
 
     words_read: Mapping[str, float]
@@ -74,3 +80,4 @@ class Counts:
     crossings: Mapping[str, int]
     array_cycles: Mapping[str, float]
     useful_cycles: Mapping[str, float]
+    useful_parts: tuple[tuple[str, str, float], ...] = ()

@@ -6,6 +6,7 @@ operands. FuseMax sizes its resident rows this way (artifact, resident P1), FLAT
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from attnsim.families.spatial_array.stages import Stage
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.specs.loop_nest import Phase
 from attnsim.specs.spatial_array import SpatialArray
+
+Parts = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +56,19 @@ def accesses_by_tensor(stages: Sequence[Stage]) -> dict[str, Access]:
     return found
 
 
-def memory_demands(
+def demand_parts(
     stages: Sequence[Stage],
     space: Space,
     phase: Phase,
     roles: Tensors,
     blocks: Mapping[str, Mapping[str, frozenset[str]]],
     hardware: SpatialArray,
-) -> tuple[Demand, ...]:
-    """Demand of every memory that keeps or stages something."""
-    demands = []
+) -> dict[str, Parts]:
+    """(tensor, bytes) parts of the demand of every memory that keeps or stages something."""
+    found: dict[str, Parts] = {}
     accesses = accesses_by_tensor(stages)
     word_bytes = hardware.word_bits / 8
-    for memory, spec in hardware.memories.items():
+    for memory in hardware.memories:
         kept = blocks.get(memory, {})
         parts = [
             (name, phase.buffers.get(name, 1) * block_bytes(space, accesses[name], inner, word_bytes=word_bytes))
@@ -74,12 +77,20 @@ def memory_demands(
         ]
         parts = _share(parts, phase.in_place)
         parts += _staged(phase.stage.get(memory, 0), kept, accesses, space, roles, word_bytes)
-        if not parts:
-            continue
-        capacity = phase.capacity.get(memory, spec.capacity_bytes)
-        whole = None if capacity is None else int(capacity)
-        demands.append(Demand(memory=memory, parts=tuple(parts), capacity_bytes=whole))
-    return tuple(demands)
+        if parts:
+            found[memory] = tuple(parts)
+    return found
+
+
+def usable_bytes(phase: Phase, hardware: SpatialArray) -> dict[str, int | None]:
+    """Whole bytes of each memory that a phase may use; None: no bound."""
+    found = {name: phase.capacity.get(name, memory.capacity_bytes) for name, memory in hardware.memories.items()}
+    return {name: None if capacity is None else int(capacity) for name, capacity in found.items()}
+
+
+def demands_within(parts: Mapping[str, Parts], usable: Mapping[str, int | None]) -> tuple[Demand, ...]:
+    """Demands of all memories, with the bytes that each may use."""
+    return tuple(Demand(memory=name, parts=held, capacity_bytes=usable[name]) for name, held in parts.items())
 
 
 def _share(parts: list[tuple[str, int]], groups: Sequence[Sequence[str]]) -> list[tuple[str, int]]:
@@ -107,20 +118,18 @@ def _staged(
     ]
 
 
-def fit_space(space: Space, fitted: str, demands_of: object) -> Space:
-    """Give the part `fitted` the largest divisor of what its rank has left with which every memory's demand fits.
+def fitted_sizes(space: Space, fitted: str) -> list[int]:
+    """Divisors of what its rank leaves to the part `fitted`, largest first."""
+    total = space.trip(_outer_of(space, fitted)) * space.trip(fitted)
+    small = [size for size in range(1, math.isqrt(total) + 1) if total % size == 0]
+    return sorted({*small, *(total // size for size in small)}, reverse=True)
 
-    `demands_of(space)` returns the demands. When not even 1 fits, the space with 1 is returned and the caller
-    reports it.
-    """
-    assert callable(demands_of)
+
+def sized(space: Space, fitted: str, size: int) -> Space:
+    """The space with a size for the part `fitted`; the outermost part of its rank takes the rest."""
     outer = _outer_of(space, fitted)
     total = space.trip(outer) * space.trip(fitted)
-    for size in sorted((d for d in range(1, total + 1) if total % d == 0), reverse=True):
-        candidate = space.with_trip(fitted, size).with_trip(outer, total // size)
-        if all(demand.fits for demand in demands_of(candidate)):
-            return candidate
-    return space.with_trip(fitted, 1).with_trip(outer, total)
+    return space.with_trip(fitted, size).with_trip(outer, total // size)
 
 
 def _outer_of(space: Space, fitted: str) -> str:

@@ -6,15 +6,31 @@ BoundWorkload -> Counts by multiplying each event's amount with the trip counts 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable
 
 from attnsim.components.operations import register_accesses
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload, Counts
 from attnsim.families.spatial_array.residency import counted_memories
 from attnsim.families.spatial_array.space import tensor_words
+from attnsim.specs.same import Same, recalled
+
+_COUNTS: dict[Hashable, Counts] = {}
 
 
 def count(bound: BoundWorkload) -> Counts:
-    """Totals over all phases of a bound workload."""
+    """Totals over all phases of a bound workload, remembered: they depend on no rate and no energy."""
+    hardware = bound.hardware
+    arrays = tuple((name, array.pe_count) for name, array in hardware.arrays.items())
+    phases = tuple((Same(phase.space), Same(phase.stages), _moves(phase), phase.uncounted) for phase in bound.phases)
+    return recalled(_COUNTS, (phases, arrays, tuple(hardware.memories)), lambda: _counted(bound))
+
+
+def _moves(phase: BoundPhase) -> Hashable:
+    """The transfers of a phase as part of a key."""
+    return Same(phase.transfers) if phase.demands_fit else phase.transfers
+
+
+def _counted(bound: BoundWorkload) -> Counts:
     read: dict[str, float] = defaultdict(float)
     written: dict[str, float] = defaultdict(float)
     actions: dict[tuple[str, str], int] = defaultdict(int)
@@ -24,6 +40,7 @@ def count(bound: BoundWorkload) -> Counts:
     crossings: dict[str, int] = defaultdict(int)
     cycles: dict[str, float] = defaultdict(float)
     useful: dict[str, float] = defaultdict(float)
+    parts: list[tuple[str, str, float]] = []
     for phase in bound.phases:
         _count_transfers(bound, phase, read, written)
         _count_crossings(bound, phase, crossings)
@@ -37,7 +54,9 @@ def count(bound: BoundWorkload) -> Counts:
         register_reads[stage.array] += reads * stage.points * events
         register_writes[stage.array] += writes * stage.points * events
         cycles[stage.array] += float(stage.cycles * events)
-        useful[stage.array] += float(stage.cycles * stage.occupancy * events)
+        useful_cycles = float(stage.cycles * stage.occupancy * events)
+        useful[stage.array] += useful_cycles
+        parts.append((stage.array, stage.einsum.name, useful_cycles))
     return Counts(
         words_read=dict(read),
         words_written=dict(written),
@@ -48,6 +67,7 @@ def count(bound: BoundWorkload) -> Counts:
         crossings=dict(crossings),
         array_cycles=dict(cycles),
         useful_cycles=dict(useful),
+        useful_parts=tuple(parts),
     )
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from attnsim.engine.chains import Chain
 from attnsim.engine.fold import FoldedProgram
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
 from attnsim.families.spatial_array.ideal import build_compute, build_moves, tick_cycles
 from attnsim.families.spatial_array.modeled import build_modeled
-from attnsim.families.spatial_array.nest import TICKS_PER_PS, MergedLoop, merged_loops, task_estimate
-from attnsim.families.spatial_array.residency import Transfer
+from attnsim.families.spatial_array.nest import TICKS_PER_PS, MergedLoop, merged_loops, positions, task_estimate
+from attnsim.families.spatial_array.residency import Transfer, counted_memories
+from attnsim.families.spatial_array.resources import LATENCY, chain_resources, transfer_bytes
 from attnsim.families.spatial_array.stages import Stage
-from attnsim.taskgraph import TaskGraph
+from attnsim.specs.same import Same, recalled
+from attnsim.specs.spatial_array import SpatialArray
+from attnsim.taskgraph import Resource, TaskGraph
 
 Builder = Callable[[BoundWorkload, BoundPhase, tuple[MergedLoop, ...], tuple[int, ...]], TaskGraph]
 _TICK_PS = Fraction(1, TICKS_PER_PS)
@@ -31,9 +36,13 @@ def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
         programs: tuple[TimedProgram, ...] = (TimedProgram(program=program, tick_ps=_TICK_PS, averaged=True),)
         rounds = program.trips[0] if program.trips else 1
     else:
-        tick_ps = tick_cycles(phase) * 10**12 / Fraction(bound.hardware.clock_hz)
-        stages = _program(bound, phase, build_compute, phase.stages)
-        moves = [_program(bound, phase, build_moves, (move,)) for move in _limited_moves(bound, phase)]
+        hardware = bound.hardware
+        sides = _sides(phase, hardware)
+        tick_ps = sides.tick_cycles * 10**12 / Fraction(hardware.clock_hz)
+        resources = chain_resources(hardware)
+        names = (*hardware.arrays, *resources, LATENCY)
+        stages = _nest(bound, phase, build_compute, sides.compute)
+        moves = [_nest(bound, phase, build_moves, side, side.chains(resources), names) for side in sides.moves]
         programs = (
             TimedProgram(program=stages, tick_ps=tick_ps),
             *(TimedProgram(program=move, tick_ps=_TICK_PS) for move in moves),
@@ -42,22 +51,94 @@ def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
     return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
 
 
-def _limited_moves(bound: BoundWorkload, phase: BoundPhase) -> tuple[Transfer, ...]:
-    """Transfers that read or write a memory whose bandwidth can limit."""
-    limited = {name for name, memory in bound.hardware.memories.items() if memory.bandwidth_bytes_per_s is not None}
-    return tuple(move for move in phase.transfers if limited & {move.source, move.target})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One program of an ideal phase. key: of programs that are alike. size_bytes, memories: of the tasks of a move."""
+
+    events: tuple[Stage | Transfer, ...]
+    loops: tuple[MergedLoop, ...]
+    trips: tuple[int, ...]
+    key: Hashable = None
+    size_bytes: int = 0
+    memories: tuple[str, ...] = ()
+
+    def chains(self, resources: Mapping[str, Resource]) -> tuple[Chain, ...]:
+        """A move as its chains of tasks."""
+        count = math.prod(self.trips)
+        return tuple(Chain(resource=resources[name], work=self.size_bytes, count=count) for name in self.memories)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sides:
+    """The programs of an ideal phase: its stages, and each transfer that a bandwidth can limit."""
+
+    tick_cycles: Fraction
+    compute: _Side
+    moves: tuple[_Side, ...]
+
+
+_SIDES: dict[Hashable, _Sides] = {}
+
+
+def _sides(phase: BoundPhase, hardware: SpatialArray) -> _Sides:
+    """The programs of an ideal phase, remembered: they depend on no rate of the hardware."""
+    limited = tuple(name for name, memory in hardware.memories.items() if memory.bandwidth_bytes_per_s is not None)
+    rows = tuple((name, array.shape[0]) for name, array in hardware.arrays.items())
+    transfers = Same(phase.transfers) if phase.demands_fit else phase.transfers
+    key = (Same(phase.space), Same(phase.stages), Same(phase.steps), transfers, limited, rows, hardware.word_bits)
+    return recalled(_SIDES, key, lambda: _ideal_sides(phase, hardware, limited))
+
+
+def _ideal_sides(phase: BoundPhase, hardware: SpatialArray, limited: tuple[str, ...]) -> _Sides:
+    tick = tick_cycles(phase)
+    compute = _side(phase, phase.stages)
+    stages = tuple(
+        (one.einsum.name, one.array, int(one.cycles / tick), positions(compute.loops, one.each), one.late)
+        for one in phase.stages
+    )
+    steps = tuple(tuple((lane.stages, lane.drain) for lane in step) for step in phase.steps)
+    drains = tuple(int(array.shape[0] / tick) for array in hardware.arrays.values())
+    key = (tuple(hardware.arrays), limited, stages, steps, drains)
+    moves = [move for move in phase.transfers if {move.source, move.target} & set(limited)]
+    return _Sides(
+        tick_cycles=tick,
+        compute=replace(compute, key=key),
+        moves=tuple(
+            replace(
+                _side(phase, (move,)),
+                size_bytes=transfer_bytes(move, hardware),
+                memories=tuple(name for name in counted_memories(move, hardware) if name in limited),
+            )
+            for move in moves
+        ),
+    )
+
+
+def _side(phase: BoundPhase, events: tuple[Stage | Transfer, ...]) -> _Side:
+    loops = merged_loops(phase, events)
+    return _Side(events=events, loops=loops, trips=tuple(loop.trip for loop in loops))
 
 
 def _program(
     bound: BoundWorkload, phase: BoundPhase, builder: Builder, events: tuple[Stage | Transfer, ...]
 ) -> FoldedProgram:
-    loops = merged_loops(phase, events)
-    moves = tuple(event for event in events if isinstance(event, Transfer))
+    return _nest(bound, phase, builder, _side(phase, events))
 
+
+def _nest(
+    bound: BoundWorkload,
+    phase: BoundPhase,
+    builder: Builder,
+    side: _Side,
+    chains: tuple[Chain, ...] | None = None,
+    names: tuple[str, ...] = (),
+) -> FoldedProgram:
     def build(trips: tuple[int, ...]) -> TaskGraph:
-        return builder(bound, replace(phase, transfers=moves), loops, trips)
+        moves = tuple(event for event in side.events if isinstance(event, Transfer))
+        return builder(bound, replace(phase, transfers=moves), side.loops, trips)
 
     def tasks(trips: tuple[int, ...]) -> int:
-        return task_estimate(events, loops, trips)
+        return task_estimate(side.events, side.loops, trips)
 
-    return FoldedProgram(trips=tuple(loop.trip for loop in loops), build=build, tasks=tasks)
+    key = side.key if chains is None else (names, chains)
+    return FoldedProgram(trips=side.trips, build=build, tasks=tasks, key=key, chains=chains, names=names)

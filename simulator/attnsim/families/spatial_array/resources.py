@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from attnsim.families.spatial_array.nest import TICKS_PER_PS
 from attnsim.families.spatial_array.residency import Transfer, counted_memories
 from attnsim.specs.spatial_array import SpatialArray
-from attnsim.taskgraph import GraphBuilder
+from attnsim.taskgraph import GraphBuilder, Resource
 
 LATENCY = "latency"
 _UNLIMITED = 1 << 20
@@ -25,6 +26,15 @@ class PhaseResources:
         }
         self.hardware = hardware
         self.latency = graph.resource(LATENCY, servers=_UNLIMITED)
+
+
+def chain_resources(hardware: SpatialArray, *, ticks_per_ps: int = TICKS_PER_PS) -> dict[str, Resource]:
+    """Memories that have a bandwidth, as resources of a graph without its array, in such ticks."""
+    return {
+        name: Resource(name=name, kind="shared", capacity=memory.bandwidth_bytes_per_s / ticks_per_ps)
+        for name, memory in hardware.memories.items()
+        if memory.bandwidth_bytes_per_s is not None
+    }
 
 
 def transfer_bytes(move: Transfer, hardware: SpatialArray) -> int:

@@ -22,16 +22,20 @@ def pass_numbers(stages: Sequence[Stage], space: Space) -> dict[str, tuple[int, 
 
 def _over_loop(by_name: Mapping[str, Stage], space: Space, part: str, trip: int) -> dict[str, int]:
     numbers = dict.fromkeys(by_name, 0)
-    rounds = range(len(by_name) if trip > 1 else 0)
+    if trip <= 1:
+        return numbers
     waits = [
-        (name, access)
+        (name, access.tensor, int(_is_complete(access, by_name[access.tensor], space, part)))
         for name, stage in by_name.items()
         for access in stage.einsum.inputs
         if access.tensor in by_name and not reads_old_state(access, space)
     ]
-    for name, access in (wait for _ in rounds for wait in waits):
-        after = numbers[access.tensor] + _is_complete(access, by_name[access.tensor], space, part)
-        numbers[name] = max(numbers[name], after)
+    for _ in by_name:
+        before = dict(numbers)
+        for name, tensor, complete in waits:
+            numbers[name] = max(numbers[name], numbers[tensor] + complete)
+        if numbers == before:
+            break
     return numbers
 
 
