@@ -99,6 +99,11 @@ def _of_state(kind: str, path: Path, overrides: Sequence[Override], read: Callab
     return found
 
 
+def forget() -> None:
+    """Read every file anew from now on."""
+    _MEMORY.clear()
+
+
 def read_node(path: Path) -> Node:
     """Tree of a YAML file, not yet checked against any schema."""
     return parse_yaml(read_text(path), shown_path(path))
