@@ -36,7 +36,7 @@ def run_study(
     if study.sampler == GRID and storage is not None:
         what = "a grid needs no database"
         raise AttnSimError(Problem(path="--storage", what=what, remedy="leave it out, or set a sampler"))
-    with opened(processes, scheduler) as (executor, workers):
+    with opened(study, folder, processes=processes, scheduler=scheduler) as (executor, workers):
         if study.sampler == GRID:
             return sweep(study, folder, executor=executor, workers=workers, resume=resume, batch=batch, watch=watch)
         from attnsim.explore.search import search

@@ -7,13 +7,14 @@ loses no more than the batch in flight. A lock keeps a second run away; a manife
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO, TypedDict
 
 from attnsim import __version__
 from attnsim.errors import AttnSimError, Problem
@@ -29,6 +30,15 @@ MANIFEST, LOCK = "manifest.json", "lock"
 NUMBER, REASON = "design", "infeasible"
 _PART = re.compile(r"part-(\d{12})-(\d{9})\.parquet")
 _KINDS = ("hardware", "mapping", "model", "cascade", "system")
+
+
+class Manifest(TypedDict):
+    """What results are of: the study with its spec as JSON, the version, and digests of the files that it names."""
+
+    study: str
+    attnsim: str
+    spec: dict[str, object]
+    files: dict[str, str]
 
 
 class Store:
@@ -83,13 +93,15 @@ class Store:
         if found["study"] != mine["study"]:
             what = f"holds the results of study {found['study']}, not of {mine['study']}"
             raise AttnSimError(Problem(file=str(self.folder), what=what, remedy="name another folder"))
-        changed = _changes(found, mine)
+        changed = differences(found, mine)
         if changed:
             what = f"was made with something else: {', '.join(changed)}"
             raise AttnSimError(Problem(file=str(self.folder), what=what, remedy="name another folder, or restore it"))
         if not self._resume:
             what = "there are results of this study already"
             raise AttnSimError(Problem(file=str(self.folder), what=what, remedy="give --resume, or another --out"))
+        if found != mine:
+            _write_text(path, json.dumps(mine, indent=2) + "\n")
 
     def done(self) -> list[tuple[int, int]]:
         """(first number, how many) of the parts that are there, in order."""
@@ -100,29 +112,32 @@ class Store:
         frame = self._frame(rows)
         name = f"part-{first:012d}-{count:09d}.parquet"
         partial = self.folder / f".{name}"
-        with partial.open("wb") as file:
-            frame.write_parquet(file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            _write_bytes(partial, _parquet(frame))
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            what = f"cannot be written: {error.strerror}"
+            remedy = "what was done before is kept; make room, and go on with --resume"
+            raise AttnSimError(Problem(file=str(self.folder / name), what=what, remedy=remedy)) from None
         partial.replace(self.folder / name)
 
     def _frame(self, rows: Sequence[tuple[int, Design, Judged]]) -> pl.DataFrame:
         import polars as pl
 
-        columns: dict[str, Any] = {NUMBER: pl.Series([number for number, _, _ in rows], dtype=pl.Int64)}
+        columns: dict[str, pl.Series] = {NUMBER: pl.Series([number for number, _, _ in rows], dtype=pl.Int64)}
         for path in self.study.vary:
             columns[path] = pl.Series([str(text_of(design[path])) for _, design, _ in rows], dtype=pl.String)
         for place, metric in enumerate(self.study.metrics):
-            columns[_column(metric, columns)] = pl.Series(
+            columns[metric_column(self.study, metric)] = pl.Series(
                 [judged.values[place] for *_, judged in rows], dtype=pl.Float64
             )
         columns[REASON] = pl.Series([judged.infeasible for *_, judged in rows], dtype=pl.String)
         return pl.DataFrame(columns)
 
 
-def _column(metric: str, taken: Mapping[str, object]) -> str:
+def metric_column(study: Study, metric: str) -> str:
     """Name of the column of a metric, which a varied path may have too."""
-    return f"metric {metric}" if metric in taken else metric
+    return f"metric {metric}" if metric in study.vary or metric in (NUMBER, REASON) else metric
 
 
 def span_of(path: Path) -> tuple[int, int] | None:
@@ -142,25 +157,31 @@ def frames_of(folder: Path) -> Iterator[pl.DataFrame]:
     import polars as pl
 
     for path in parts_of(folder):
-        yield pl.read_parquet(path)
+        try:
+            yield pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            what = f"cannot be read: {str(error).splitlines()[0]}"
+            remedy = "delete it, and go on with --resume"
+            raise AttnSimError(Problem(file=str(path), what=what, remedy=remedy)) from None
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a results folder; AttnSimError if there is none that can be read."""
     path = folder / MANIFEST
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document: Manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         what, remedy = "is no results folder of a study", "name the folder that `attnsim explore` wrote"
         raise AttnSimError(Problem(file=str(folder), what=what, remedy=remedy)) from None
-    except json.JSONDecodeError:
+    except ValueError:
+        document = Manifest(study="", attnsim="", spec={}, files={})
+    if not isinstance(document, dict) or not document.get("study"):
         what, remedy = "its manifest cannot be read", "run the study again into another folder"
-        raise AttnSimError(Problem(file=str(path), what=what, remedy=remedy)) from None
-    assert isinstance(document, dict)
+        raise AttnSimError(Problem(file=str(path), what=what, remedy=remedy))
     return document
 
 
-def manifest_of(study: Study) -> dict[str, Any]:
+def manifest_of(study: Study) -> Manifest:
     """What the results of a study depend on: the study, the files that it names, and the version."""
     return {
         "study": study.name,
@@ -183,10 +204,10 @@ def _files(study: Study) -> dict[str, str]:
     return found
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two manifests, in words."""
+def differences(old: Manifest, new: Manifest) -> list[str]:
+    """What differs between two manifests, in words; a search may go on with another budget."""
     told = [f"version {old['attnsim']}, now {new['attnsim']}"] if old["attnsim"] != new["attnsim"] else []
-    keys = dict.fromkeys((*old["spec"], *new["spec"]))
+    keys = [key for key in dict.fromkeys((*old["spec"], *new["spec"])) if key != "budget"]
     told += [f"study.{key}" for key in keys if old["spec"].get(key) != new["spec"].get(key)]
     names = sorted(set(old["files"]) | set(new["files"]))
     return told + [name for name in names if old["files"].get(name) != new["files"].get(name)]
@@ -194,11 +215,23 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _write_text(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
+    _write_bytes(partial, text.encode())
+    partial.replace(path)
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    """Write a file, and wait until the disk has it."""
+    with path.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    """A frame as Parquet, in memory: what fails afterwards is the disk."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def _lock_file(file: TextIO) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from attnsim.errors import AttnSimError, Problem
 from attnsim.explore.evaluate import Judged, judge
+from attnsim.explore.executors import first_done
 from attnsim.explore.front import Front
 from attnsim.explore.space import Design, Space
 from attnsim.explore.store import NUMBER, REASON, Store, frames_of
@@ -28,19 +29,15 @@ AHEAD = 2
 Rows = list[tuple[int, Design, Judged]]
 
 
-@dataclass(slots=True, kw_only=True)
 class Progress:
-    """How far a study is. done: numbers of the grid that are dealt with, of `total`; designs: those that were judged;
-    reasons: why designs are not feasible, by how many."""
+    """How far a study is. done: numbers of the grid that are dealt with, of `total`; designs: those that were judged,
+    `fresh` of them in this run; reasons: why designs are not feasible, by how many."""
 
-    total: int
-    done: int = 0
-    designs: int = 0
-    feasible: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    front: Front = field(default_factory=lambda: Front((1,)))
-    began_s: float = field(default_factory=time.monotonic)
-    fresh: int = 0
+    def __init__(self, total: int, front: Front) -> None:
+        self.total, self.front = total, front
+        self.done = self.designs = self.feasible = self.fresh = 0
+        self.reasons: Counter[str] = Counter()
+        self.began_s = time.monotonic()
 
     @property
     def per_second(self) -> float:
@@ -130,17 +127,12 @@ def _parallel(
 ) -> Iterator[tuple[int, int, Rows]]:
     """Keep every worker supplied; blocks are handed on as they end."""
     waiting: dict[Future[Rows], tuple[int, int]] = {}
-    left = True
-    while left or waiting:
-        while left and len(waiting) < AHEAD * workers:
-            block = next(blocks, None)
-            if block is None:
-                left = False
-                break
+    while True:
+        for block in islice(blocks, AHEAD * workers - len(waiting)):
             waiting[executor.submit(judge_block, study, *block)] = block
         if not waiting:
-            break
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+            return
+        for future in first_done(executor, waiting):
             first, count = waiting.pop(future)
             yield first, count, future.result()
 
