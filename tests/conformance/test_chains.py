@@ -14,6 +14,8 @@ from attnsim.pipeline import Request, family_of, make_plan
 from attnsim.taskgraph import GraphBuilder, Resource, TaskGraph
 
 LAYERS = 3
+CASCADES = ("attention_1pass", "attention_2pass", "attention_3pass", "attention_3pass_deferred")
+SMALL = {"B": 2, "H": 3, "E": 32, "F": 32, "P": 192, "M": 320}
 
 
 def chain_program(chains: tuple[Chain, ...], trips: tuple[int, ...]) -> FoldedProgram:
@@ -63,10 +65,15 @@ def test_chains_beyond_the_clock_of_the_engine_are_left_to_the_graph() -> None:
         ("flat", {"model": "bert", "seq_len": 1024}),
         ("unfused", {"model": "bert", "seq_len": 1024}),
         ("flat_memory", {"model": "bert", "seq_len": 1024}),
+        ("cascade", {"model": "xlm", "seq_len": 4096}),
+        ("architecture", {"model": "bert", "seq_len": 2048}),
+        ("mxu_attention", {"model": "llama3_8b", "seq_len": 2048}),
+        *((None, {"cascade": cascade, "hardware": "fusemax_16", "extents": SMALL}) for cascade in CASCADES),
+        *((None, {"cascade": cascade, "hardware": "flat_edge", "extents": SMALL}) for cascade in CASCADES),
     ],
 )
 def test_the_fast_engine_without_graphs_and_with_them_tells_one_timeline(
-    mapping: str, extents: dict[str, object]
+    mapping: str | None, extents: dict[str, object]
 ) -> None:
     plan = make_plan(Request(mapping=mapping, **extents))  # type: ignore[arg-type]
     family = family_of(plan.hardware)

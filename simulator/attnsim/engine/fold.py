@@ -43,7 +43,7 @@ class FoldedProgram:
     `trips` runs from the outermost loop to the innermost. `tasks` estimates the number of tasks for trip counts without
     building the graph. `key`: programs with equal keys build, for equal trip counts, graphs that run alike and have
     resources of the same names; None says nothing. `chains`: the whole nest, where it is nothing but them, else None;
-    `names` are then those of all its resources.
+    `names` are then those of all its resources. `known`: what the whole nest comes to, where that is known.
     """
 
     trips: Trips
@@ -52,6 +52,7 @@ class FoldedProgram:
     key: Hashable = None
     chains: tuple[Chain, ...] | None = None
     names: tuple[str, ...] = ()
+    known: FoldedResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

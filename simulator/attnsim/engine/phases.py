@@ -180,10 +180,12 @@ def _run_program(timed: TimedProgram, engine: str) -> FoldedResult:
 
 
 def _run_nest(program: FoldedProgram, *, averaged: bool, engine: str) -> FoldedResult:
-    """Run a loop nest on an engine: the fast one counts chains, and remembers nests that are alike."""
+    """Run a loop nest on an engine: the fast one takes what is known, counts chains, and remembers the rest."""
     runner = run_averaged if averaged else run_folded
     if engine != "fast":
         return runner(program, engine=engine)
+    if program.known is not None:
+        return program.known
     ticks = None if program.chains is None else chain_ticks(program.chains)
     if ticks is not None:
         busy = dict.fromkeys(program.names, 0) | ticks

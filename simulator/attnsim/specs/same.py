@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 MOST_REMEMBERED = 8192
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Same(Generic[T]):
     """An object as part of a key: equal only to itself, whatever it holds; the key keeps it alive."""
 
-    value: T
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
 
     def __hash__(self) -> int:
         """That of the object's identity."""

@@ -78,6 +78,10 @@ def _sealed(graph: TaskGraph) -> TaskGraph:
     return graph
 
 
+def _extend(column: array[int], rows: npt.NDArray[np.int32]) -> None:
+    column.frombytes(np.ascontiguousarray(rows, np.int32).tobytes())
+
+
 class GraphBuilder:
     """Collects resources, pools and tasks in plain Python, then makes the frozen graph.
 
@@ -176,6 +180,32 @@ class GraphBuilder:
         self._kind_ids.append(self._kinds.setdefault(kind, len(self._kinds)))
         self._tiles.append(tile)
         return len(self._work) - 1
+
+    @property
+    def task_count(self) -> int:
+        """Tasks that were added so far."""
+        return len(self._work)
+
+    def repeat(self, first: int, times: int, tiles: int) -> None:
+        """Add the tasks from `first` on so many times more, each time after predecessors that lie as far before it.
+
+        tiles: by how much the tile numbers of origins grow each time. The tasks take and give no tokens.
+        """
+        block, begin = self.task_count - first, self._pred_starts[first]
+        assert self._taken_starts[first] == len(self._taken_items), "a repeated task takes tokens"
+        assert self._given_starts[first] == len(self._given_items), "a repeated task gives tokens"
+        shifts = np.arange(1, times + 1, dtype=np.int32)[:, None]
+        items = np.array(self._pred_items[begin:], np.int32)
+        starts = np.array(self._pred_starts[first + 1 :], np.int32)
+        tied = np.array(self._affinity[first:], np.int32)
+        _extend(self._pred_items, items + shifts * block)
+        _extend(self._pred_starts, starts + shifts * len(items))
+        _extend(self._tiles, np.array(self._tiles[first:], np.int32) + shifts * tiles)
+        _extend(self._affinity, np.where(tied == ANY_INSTANCE, tied, tied + shifts * block))
+        for column in (self._resource, self._work, self._priority, self._label_ids, self._kind_ids):
+            column.extend(column[first:] * times)
+        for column in (self._taken_starts, self._given_starts):
+            column.extend(column[-1:] * (block * times))
 
     def build(self) -> TaskGraph:
         """The frozen graph of all that was added so far.

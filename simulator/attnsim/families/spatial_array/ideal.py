@@ -7,6 +7,7 @@ independently of the arrays (FuseMax section VI-A, TeAAL's block rule).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
@@ -66,12 +67,40 @@ def _compute(
                 last = [graph.task(resources.arrays[stage.array], work[name], last, origin=(name, tile, "stage"))]
         return last
 
-    ready: list[int] = []
-    for tile, point in enumerate(points(trips)):
+    def tile_tasks(point: Point, tile: int, ready: list[int]) -> list[int]:
         for step in phase.steps:
             ends = [task for lane in step for task in lane_tasks(lane, point, tile, ready)]
             ends = list(dict.fromkeys(ends))
             ready = ends if len(ends) < 2 else [graph.task(NO_RESOURCE, 0, ends, origin=("join", tile, "join"))]
+        return ready
+
+    _sweep(graph, tile_tasks, trips, (), 0, [])
+
+
+def _sweep(
+    graph: GraphBuilder,
+    tile_tasks: Callable[[Point, int, list[int]], list[int]],
+    trips: Point,
+    point: Point,
+    tile: int,
+    ready: list[int],
+) -> list[int]:
+    """Add the tasks of all tiles below `point`, whose first one is number `tile`; returns what the next one waits for.
+
+    All iterations of a loop but the first and the last are alike and wait for nothing but the one before: from the
+    third on they are copies.
+    """
+    if len(point) == len(trips):
+        return tile_tasks(point, tile, ready)
+    trip, tiles = trips[len(point)], math.prod(trips[len(point) + 1 :])
+    for index in (*range(min(trip, 3)), *range(max(trip - 1, 3), trip)):
+        first = graph.task_count
+        ready = _sweep(graph, tile_tasks, trips, (*point, index), tile + index * tiles, ready)
+        block = graph.task_count - first
+        if index == 2 and trip > 4 and block:
+            graph.repeat(first, trip - 4, tiles)
+            ready = [task + (trip - 4) * block for task in ready]
+    return ready
 
 
 def _move(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from attnsim.engine.chains import Chain
-from attnsim.engine.fold import FoldedProgram
+from attnsim.engine.fold import FoldedProgram, FoldedResult
 from attnsim.engine.phases import ProgramPhase, TimedProgram
 from attnsim.families.spatial_array.bound import BoundPhase, BoundWorkload
 from attnsim.families.spatial_array.ideal import build_compute, build_moves, tick_cycles
@@ -16,6 +16,7 @@ from attnsim.families.spatial_array.modeled import build_modeled
 from attnsim.families.spatial_array.nest import TICKS_PER_PS, MergedLoop, merged_loops, positions, task_estimate
 from attnsim.families.spatial_array.residency import Transfer, counted_memories
 from attnsim.families.spatial_array.resources import LATENCY, chain_resources, transfer_bytes
+from attnsim.families.spatial_array.serial import serial_result
 from attnsim.families.spatial_array.stages import Stage
 from attnsim.specs.same import Same, recalled
 from attnsim.specs.spatial_array import SpatialArray
@@ -53,7 +54,10 @@ def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """One program of an ideal phase. key: of programs that are alike. size_bytes, memories: of the tasks of a move."""
+    """One program of an ideal phase. key: of programs that are alike. size_bytes, memories: of the tasks of a move.
+
+    known: what the stages come to, in ticks.
+    """
 
     events: tuple[Stage | Transfer, ...]
     loops: tuple[MergedLoop, ...]
@@ -61,6 +65,7 @@ class _Side:
     key: Hashable = None
     size_bytes: int = 0
     memories: tuple[str, ...] = ()
+    known: FoldedResult | None = None
 
     def chains(self, resources: Mapping[str, Resource]) -> tuple[Chain, ...]:
         """A move as its chains of tasks."""
@@ -99,10 +104,12 @@ def _ideal_sides(phase: BoundPhase, hardware: SpatialArray, limited: tuple[str, 
     steps = tuple(tuple((lane.stages, lane.drain) for lane in step) for step in phase.steps)
     drains = tuple(int(array.shape[0] / tick) for array in hardware.arrays.values())
     key = (tuple(hardware.arrays), limited, stages, steps, drains)
+    rows = {name: array.shape[0] for name, array in hardware.arrays.items()}
+    known = serial_result(phase, compute.loops, tick, rows)
     moves = [move for move in phase.transfers if {move.source, move.target} & set(limited)]
     return _Sides(
         tick_cycles=tick,
-        compute=replace(compute, key=key),
+        compute=replace(compute, key=key, known=_named(known, (*hardware.arrays, *limited, LATENCY))),
         moves=tuple(
             replace(
                 _side(phase, (move,)),
@@ -112,6 +119,14 @@ def _ideal_sides(phase: BoundPhase, hardware: SpatialArray, limited: tuple[str, 
             for move in moves
         ),
     )
+
+
+def _named(known: FoldedResult | None, names: tuple[str, ...]) -> FoldedResult | None:
+    """A result with all resources of the graph, in its order."""
+    if known is None:
+        return None
+    none = dict.fromkeys(names, 0)
+    return replace(known, busy_ps=none | dict(known.busy_ps), served_ps=none | dict(known.served_ps))
 
 
 def _side(phase: BoundPhase, events: tuple[Stage | Transfer, ...]) -> _Side:
@@ -141,4 +156,6 @@ def _nest(
         return task_estimate(side.events, side.loops, trips)
 
     key = side.key if chains is None else (names, chains)
-    return FoldedProgram(trips=side.trips, build=build, tasks=tasks, key=key, chains=chains, names=names)
+    return FoldedProgram(
+        trips=side.trips, build=build, tasks=tasks, key=key, chains=chains, names=names, known=side.known
+    )
