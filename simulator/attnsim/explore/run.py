@@ -78,21 +78,23 @@ def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> t
 
 
 def _require_paths(space: Space, design: Design) -> None:
-    for run in space.runs(design):
-        try:
-            _read(run)
-        except AttnSimError as error:
-            if isinstance(error, UnknownNameError) or any(map(_leads_nowhere, error.problems)):
-                raise
+    errors = [error for run in space.runs(design) if (error := _reading_error(run)) is not None]
+    for error in errors:
+        if isinstance(error, UnknownNameError) or any(map(_leads_nowhere, error.problems)):
+            raise error
 
 
-def _read(run: RunRequest) -> None:
-    """Read the specs of a run."""
-    if run.system is None:
-        make_plan(request_of(run))
-        return
-    system_request(run)
-    read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+def _reading_error(run: RunRequest) -> AttnSimError | None:
+    """What keeps the specs of a run from being read."""
+    try:
+        if run.system is None:
+            make_plan(request_of(run))
+        else:
+            system_request(run)
+            read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+    except AttnSimError as error:
+        return error
+    return None
 
 
 def _leads_nowhere(problem: Problem) -> bool:
