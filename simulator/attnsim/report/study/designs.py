@@ -82,16 +82,16 @@ class Designs:
         return [int(one) for one in found[np.argsort(self.places[path][found], kind="stable")]]
 
     def best_with(self, path: str, name: str) -> Iterator[tuple[str, str, float]]:
-        """(group, value, ratio): the best of an objective with a value of a path, over the best of its group."""
+        """(group, value, ratio): the best of an objective with a value of a path, over the best of its group; NaN if
+        that is 0."""
         cost, metric = self.cost(name), self.metric(name)
         groups = np.array([self.group(row) for row in range(len(self.numbers))])
         for group in self.group_names:
             rows = (self.feasible & (groups == group)).nonzero()[0]
-            best = metric[rows[np.argmin(cost[rows])]]
-            for place, value in enumerate(self.texts[path]):
+            best = metric[rows[np.argmin(cost[rows])]] or np.nan
+            for place in np.unique(self.places[path][rows]):
                 having = rows[self.places[path][rows] == place]
-                if len(having) and best:
-                    yield group, value, float(metric[having[np.argmin(cost[having])]] / best)
+                yield group, self.texts[path][int(place)], float(metric[having[np.argmin(cost[having])]] / best)
 
 
 def read_designs(folder: Path, results: Results) -> Designs:

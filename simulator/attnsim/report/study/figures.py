@@ -171,6 +171,8 @@ def _dots(panel: Axes, rows: Sequence[Row], name: str, at: int) -> None:
 def _label_ends(panel: Axes, tables: Tables, paths: Sequence[Row], name: str) -> None:
     """The values of the smallest and largest ratio of a parameter, where they are far enough apart to be read."""
     ratios = [number(row, name) for row in tables["around"] if row[name] is not None]
+    if not ratios:
+        return
     low, high = min(ratios), max(ratios)
     if low > 0 and high / low > _WIDE_RATIO:
         panel.set_xscale("log")

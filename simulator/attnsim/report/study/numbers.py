@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -117,21 +119,22 @@ def _cloud(designs: Designs) -> Iterator[Row]:
 def _costs(designs: Designs) -> Iterator[Row]:
     """The best of each objective with a value, over the best of all, by group."""
     study = designs.study
-    for path in designs.paths:
-        for name in study.objectives if path not in study.each else ():
-            for group, value, ratio in designs.best_with(path, name):
-                yield {"path": path, "value": value, "group": group, "objective": name, "ratio": rounded(ratio)}
+    paths = [path for path in designs.paths if path not in study.each]
+    for path, name in itertools.product(paths, study.objectives):
+        for group, value, ratio in designs.best_with(path, name):
+            shown = rounded(ratio) if math.isfinite(ratio) else None
+            yield {"path": path, "value": value, "group": group, "objective": name, "ratio": shown}
 
 
 def _around(designs: Designs, balanced: int) -> Iterator[Row]:
     """Objectives over those of the balanced design, one path varied and the others as they are there."""
-    for path in designs.paths:
-        for place in designs.neighbours(balanced, path):
-            cells: dict[str, Cell] = {"path": path, "value": designs.text(path, place), "same": place == balanced}
-            for name in designs.study.objectives:
-                metric = designs.metric(name)
-                cells[name] = rounded(float(metric[place] / metric[balanced])) if metric[balanced] else None
-            yield cells
+    pairs = [(path, place) for path in designs.paths for place in designs.neighbours(balanced, path)]
+    for path, place in pairs:
+        cells: dict[str, Cell] = {"path": path, "value": designs.text(path, place), "same": place == balanced}
+        for name in designs.study.objectives:
+            metric = designs.metric(name)
+            cells[name] = rounded(float(metric[place] / metric[balanced])) if metric[balanced] else None
+        yield cells
 
 
 def _share(share: Share) -> Row:

@@ -128,7 +128,7 @@ def _cost_table(tables: Tables, columns: Sequence[tuple[str, str, str]]) -> str:
 
 
 def _ratio(row: Row | None) -> str:
-    return "" if row is None else short(number(row, "ratio"))
+    return "" if row is None or row["ratio"] is None else short(number(row, "ratio"))
 
 
 def _around(tables: Tables, figure: Figure) -> list[str]:

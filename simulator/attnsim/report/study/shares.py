@@ -4,7 +4,7 @@ On a full grid they need no estimate: with every value equally likely, the first
 of the means of its values over the whole variance, the total one what is left when the others are known (Saltelli et
 al., Computer Physics Communications 181, 2010, equations 2 and 4). Where designs have no metrics, the values of paths
 that lack most of theirs are left out until none is missing. A random or Sobol search has samples instead; their
-first-order indices are estimated by SALib (Plischke, Borgonovo and Smith, EJOR 226, 2013). Objectives that are positive
+first-order indices are estimated by SALib (RBD-FAST on given data, Plischke, RESS 95, 2010). Positive objectives
 are taken by their logarithm, so that a factor counts alike wherever it applies.
 """
 
@@ -24,7 +24,7 @@ LARGEST_GRID = 4_000_000
 LEAST_SAMPLES = 64
 LEAST_PART = 0.25
 EXACT = "Computed from all designs of the grid, every value equally likely; nothing is estimated."
-ESTIMATED = "Estimated from the designs of the search by SALib (delta, first order only)."
+ESTIMATED = "Estimated from the designs of the search by SALib (RBD-FAST, first order only)."
 Kept = dict[str, list[int]]
 """Places of the values of each path that are taken."""
 
@@ -127,7 +127,7 @@ def _exact(designs: Designs, rows: Ints, name: str) -> Iterator[Share]:
 
 
 def _estimated(designs: Designs, name: str) -> Iterator[Share]:
-    from SALib.analyze import delta
+    from SALib.analyze import rbd_fast
 
     inputs = np.array([designs.places[path] for path in designs.paths], np.float64).T
     problem = {
@@ -135,6 +135,7 @@ def _estimated(designs: Designs, name: str) -> Iterator[Share]:
         "names": list(designs.paths),
         "bounds": [[0.0, max(float(column.max()), 1.0)] for column in inputs.T],
     }
-    found = delta.analyze(problem, inputs, spread_of(designs.metric(name)), num_resamples=2, seed=designs.study.seed)
+    spread = spread_of(designs.metric(name))
+    found = rbd_fast.analyze(problem, inputs, spread, num_resamples=2, seed=designs.study.seed)
     for path, first in zip(designs.paths, found["S1"], strict=True):
         yield Share(objective=name, path=path, first=float(first), total=None)
