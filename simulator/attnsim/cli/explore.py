@@ -39,6 +39,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 ObjectivesOption = Annotated[
     str | None, typer.Option("--objectives", help="some of the study's objectives, with commas; all if left out")
 ]
+PageOption = Annotated[
+    Path | None, typer.Option("--page", help="write a page with figures to this folder instead, all objectives on it")
+]
 
 
 def explore(
@@ -81,7 +84,9 @@ def explore(
     return Answer(text=_shown(folder, json))
 
 
-def pareto(folder: FolderArgument, objectives: ObjectivesOption = None, json: JsonOption = False) -> Answer:
+def pareto(
+    folder: FolderArgument, objectives: ObjectivesOption = None, page: PageOption = None, json: JsonOption = False
+) -> Answer:
     """Print the front of a study: the designs that no other one beats."""
     from attnsim.cli.explore_table import front_json, front_table
     from attnsim.explore.results import read_results, require_front
@@ -90,6 +95,8 @@ def pareto(folder: FolderArgument, objectives: ObjectivesOption = None, json: Js
     names = tuple(name.strip() for name in objectives.split(",")) if objectives else ()
     results = read_results(folder, names)
     require_front(results)
+    if page is not None:
+        return _page(results.study, folder, page)
     return Answer(text=json_text(front_json(results)) if json else front_table(results, folder))
 
 
@@ -111,6 +118,16 @@ def best(
         told = ", ".join(f"{name} {row[name]:.6g}" for name in results.study.objectives)
         lines += [f"design {row['design']}: {told}", *(f"  {one}" for one in (*files, *commands))]
     return Answer(text="".join(f"{line}\n" for line in lines))
+
+
+def _page(study: Study, folder: Path, out: Path) -> Answer:
+    """Write the page of a results folder."""
+    from attnsim.report.registry import report_of
+    from attnsim.report.study import tables_of
+    from attnsim.report.write import write_tables
+
+    written = write_tables(report_of(study.name, study.title), tables_of(folder), out)
+    return Answer(text="".join(f"{path}\n" for path in written))
 
 
 def _shown(folder: Path, as_json: bool) -> str:

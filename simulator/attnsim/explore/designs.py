@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,7 @@ def write_design(study: Study, row: Row, folder: Path) -> tuple[list[Path], list
     for run in runs:
         for target in TARGETS:
             _write(run, target, folder, name, written)
-    return list(written.values()), [_command(run, written) for run in runs]
+    return list(written.values()), [command_of(run, written) for run in runs]
 
 
 def _write(run: RunRequest, target: Target, folder: Path, name: str, written: dict[tuple[str, str], Path]) -> None:
@@ -47,8 +48,8 @@ def _own(run: RunRequest, target: str) -> dict[str, str | int | float]:
     return {path.removeprefix(prefix): value for path, value in run.set.items() if path.startswith(prefix)}
 
 
-def _command(run: RunRequest, written: dict[tuple[str, str], Path]) -> str:
-    """The command line that simulates a run with the files."""
+def command_of(run: RunRequest, written: Mapping[tuple[str, str], Path]) -> str:
+    """The command line that simulates a run with the files; values that lie in none of them as `--set`."""
     words = ["attnsim", "run" if run.system is None else "iterate" if run.requests is None else "serve"]
     for name, value in run.model_dump(exclude_none=True).items():
         if name in ("set", "extents", "requests"):
@@ -59,10 +60,16 @@ def _command(run: RunRequest, written: dict[tuple[str, str], Path]) -> str:
         words += ["--extent", f"{rank}={size}"]
     if run.requests is not None:
         words += ["--trace", run.requests.trace]
-    left = {path: value for path, value in run.set.items() if not any(path.startswith(f"{t}.") for t in TARGETS)}
+        words += ["--seed", str(run.requests.seed)] if run.requests.seed else []
+    left = {path: value for path, value in run.set.items() if not _in_file(run, path, written)}
     for path, value in left.items():
         words += ["--set", f"{path}={value}"]
     return " ".join(_quoted(word) for word in words)
+
+
+def _in_file(run: RunRequest, path: str, written: Mapping[tuple[str, str], Path]) -> bool:
+    head = path.partition(".")[0]
+    return head in TARGETS and (head, getattr(run, head)) in written
 
 
 def _quoted(word: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,22 +15,27 @@ class Front:
     """The designs so far that are not beaten: no other one is at least as good in all objectives and better in one.
 
     signs: 1 for an objective that is minimized, -1 for one that is maximized. Of designs that are equal in all
-    objectives the one that came first stays, of one block that with the smallest number.
+    objectives the one that came first stays, of one block that with the smallest number. Designs of different groups
+    do not beat one another.
     """
 
     def __init__(self, signs: tuple[int, ...]) -> None:
         self._signs = np.array(signs, np.float64)
         self.numbers: Ints = np.zeros(0, np.int64)
-        self._costs: Floats = np.zeros((0, len(signs)))
+        self._costs: Floats = np.zeros((0, len(signs) + 2))
+        self._groups: dict[Hashable, int] = {}
 
     @property
     def values(self) -> Floats:
         """Objectives of the front, as they were given; shape: designs, objectives."""
-        return np.asarray(self._costs * self._signs, np.float64)
+        return np.asarray(self._costs[:, :-2] * self._signs, np.float64)
 
-    def add(self, numbers: Ints, values: Floats) -> None:
-        """Take a block of designs by number, with their objectives (shape: designs, objectives)."""
-        costs = values * self._signs
+    def add(self, numbers: Ints, values: Floats, groups: Sequence[Hashable] = ()) -> None:
+        """Take a block of designs by number, with their objectives (shape: designs, objectives); groups: of each."""
+        places = [self._groups.setdefault(group, len(self._groups)) for group in groups] or [0] * len(numbers)
+        group = np.array(places, np.float64)
+        # A group as a cost and as its opposite: no design of another one is as good in both.
+        costs = np.column_stack([values * self._signs, group, -group])
         alive = ~_beaten(costs, self._costs)
         costs, ids = costs[alive], numbers[alive]
         kept = front_of(costs, ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import numpy as np
 
 from attnsim.errors import AttnSimError, Problem, SpecError
 from attnsim.explore.front import Front
-from attnsim.explore.space import Design, Space
+from attnsim.explore.space import Design, Space, text_of
 from attnsim.explore.store import NUMBER, REASON, frames_of, read_manifest
 from attnsim.explore.sweep import signs_of
 from attnsim.specs.library import suggest
-from attnsim.specs.study import Study, study_problems
+from attnsim.specs.study import Study, study_problems, values_of
 
 Row = dict[str, Any]
 
@@ -62,13 +63,23 @@ def read_results(folder: Path, objectives: Sequence[str] = ()) -> Results:
         reasons.update(frame.filter(frame[REASON] != "")[REASON].to_list())
         if not good.height:
             continue
-        front.add(good[NUMBER].to_numpy().astype(np.int64), good.select(names).to_numpy().astype(np.float64))
+        values = good.select(names).to_numpy().astype(np.float64)
+        front.add(good[NUMBER].to_numpy().astype(np.int64), values, list(good.select(study.each).iter_rows()))
         kept = set(front.numbers.tolist())
         rows = {number: row for number, row in rows.items() if number in kept}
         rows |= {row[NUMBER]: row for row in good.filter(good[NUMBER].is_in(sorted(kept))).to_dicts()}
     first = names[0]
-    ordered = sorted(rows.values(), key=lambda row: (signs[first] * row[first], row[NUMBER]))
+    ordered = sorted(rows.values(), key=lambda row: (_group(study, row), signs[first] * row[first], row[NUMBER]))
     return Results(study=study, front=tuple(ordered), designs=designs, feasible=feasible, reasons=dict(reasons))
+
+
+def _group(study: Study, row: Row) -> tuple[int, ...]:
+    """Place of a row's group among all, by the order of values in the study."""
+    places = []
+    for path in study.each:
+        texts = [str(text_of(value)) for value in values_of(study.vary[path]) or ()]
+        places.append(texts.index(row[path]))
+    return tuple(places)
 
 
 def require_front(results: Results) -> None:
@@ -82,14 +93,16 @@ def require_front(results: Results) -> None:
 
 
 def best_rows(results: Results, objective: str | None, count: int) -> list[Row]:
-    """The best designs of the front by one objective, the study's first if it is None."""
+    """The best designs of the front, of each group's if there are groups, by one objective; None: the study's first."""
     study = results.study
     name = objective or study.objectives[0]
     if name not in study.objectives:
         what = f"{name!r} is no objective of {study.name}"
         raise AttnSimError(Problem(path="--by", what=what, remedy=suggest(name, study.objectives)))
     sign = 1 if name in study.minimize else -1
-    return sorted(results.front, key=lambda row: (sign * row[name], row[NUMBER]))[:count]
+    ordered = sorted(results.front, key=lambda row: (_group(study, row), sign * row[name], row[NUMBER]))
+    taken = [list(rows)[:count] for _, rows in groupby(ordered, key=lambda row: _group(study, row))]
+    return [row for rows in taken for row in rows]
 
 
 def design_of(study: Study, row: Row) -> Design:

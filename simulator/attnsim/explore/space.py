@@ -73,12 +73,14 @@ class Space:
         """What is simulated for a design: a run for each workload."""
         workloads = self.study.workloads or [RunRequest()]
         derived = {path: derive(rule, design[rule.of]) for path, rule in self.study.derive.items()}
-        settings = {**design, **derived}
+        settings = {**design, **{path: value for path, value in derived.items() if value is not None}}
         return tuple(_applied(_over(self.study.base, workload), settings) for workload in workloads)
 
 
-def derive(rule: Derived, value: Value) -> Value:
-    """A derived value; raises AttnSimError for an item that a value lacks."""
+def derive(rule: Derived, value: Value) -> Value | None:
+    """A derived value, None for one that a map leaves alone; raises AttnSimError for an item that a value lacks."""
+    if rule.map is not None:
+        return rule.map.get(str(text_of(value)))
     if rule.item is not None:
         if not isinstance(value, list) or rule.item >= len(value):
             what = f"{value!r} has no item {rule.item}"

@@ -19,7 +19,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.explore.evaluate import Judged, judge
 from attnsim.explore.executors import first_done
 from attnsim.explore.front import Front
-from attnsim.explore.space import Design, Space
+from attnsim.explore.space import Design, Space, text_of
 from attnsim.explore.store import NUMBER, REASON, Store, frames_of
 from attnsim.specs.study import Study
 
@@ -147,9 +147,9 @@ def _take_up(store: Store, progress: Progress) -> None:
         progress.feasible += good.height
         progress.reasons.update(frame.filter(frame[REASON] != "")[REASON].to_list())
         if good.height:
-            progress.front.add(
-                good[NUMBER].to_numpy().astype(np.int64), good.select(names).to_numpy().astype(np.float64)
-            )
+            values = good.select(names).to_numpy().astype(np.float64)
+            groups = list(good.select(store.study.each).iter_rows())
+            progress.front.add(good[NUMBER].to_numpy().astype(np.int64), values, groups)
 
 
 def count_in(progress: Progress, study: Study, count: int, rows: Rows) -> None:
@@ -158,8 +158,11 @@ def count_in(progress: Progress, study: Study, count: int, rows: Rows) -> None:
     progress.designs += len(rows)
     progress.reasons.update(judged.infeasible for *_, judged in rows if judged.infeasible)
     good = [(number, judged) for number, _, judged in rows if not judged.infeasible]
+    groups = [
+        tuple(str(text_of(design[path])) for path in study.each) for _, design, judged in rows if not judged.infeasible
+    ]
     progress.feasible += len(good)
     if good:
         places = [study.metrics.index(name) for name in study.objectives]
         values = np.array([[judged.values[place] for place in places] for _, judged in good], np.float64)
-        progress.front.add(np.array([number for number, _ in good], np.int64), values)
+        progress.front.add(np.array([number for number, _ in good], np.int64), values, groups)

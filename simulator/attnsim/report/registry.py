@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from attnsim.report import fusemax, gpu_measured, gpu_published, npu_pim, offloading
+from attnsim.report import fusemax, gpu_measured, gpu_published, npu_pim, offloading, study
 from attnsim.report.tables import Tables
 from attnsim.validate import Track
 
@@ -24,6 +25,18 @@ class Report:
     page: Callable[[Tables], str]
     figures: Callable[[Tables], Mapping[str, str]]
     needs_timings: bool = False
+
+
+def report_of(name: str, title: str, says: str = "") -> Report:
+    """The report of a study; `collect` runs it."""
+    return Report(
+        name=f"study_{name}",
+        title=title,
+        says=says,
+        collect=partial(study.collect, name),
+        page=study.page,
+        figures=study.figures,
+    )
 
 
 _ALL = (
@@ -67,6 +80,11 @@ _ALL = (
         collect=offloading.collect,
         page=offloading.page,
         figures=offloading.figures,
+    ),
+    report_of(
+        "fusemax_array",
+        title="How large an array for FuseMax",
+        says="a study: arrays, buffers, bandwidths and mappings, the front, and which of them matters",
     ),
 )
 REPORTS: dict[str, Report] = {report.name: report for report in _ALL}

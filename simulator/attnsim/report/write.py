@@ -34,7 +34,12 @@ def default_folder() -> Path:
 
 def write_report(report: Report, folder: Path, track: Track = iter) -> tuple[Path, ...]:
     """Simulate what a report is about and write its JSON, page and figures; returns what was written."""
-    path = _put(folder / f"{report.name}.json", dumps(report.collect(track)))
+    return write_tables(report, report.collect(track), folder)
+
+
+def write_tables(report: Report, tables: Tables, folder: Path) -> tuple[Path, ...]:
+    """Write the JSON, page and figures of a report from its numbers; returns what was written."""
+    path = _put(folder / f"{report.name}.json", dumps(tables))
     return (path, *redraw_report(report, folder))
 
 

@@ -47,7 +47,8 @@ class Range(Spec):
 
 class Derived(Spec):
     """A value that follows from a parameter: that of `of`, or its item `item`, times `times`, plus `plus`, in `unit`
-    if one is given (an area of a capacity), else in the unit of the parameter. as_list: a list of that one value."""
+    if one is given (an area of a capacity), else in the unit of the parameter. as_list: a list of that one value.
+    map: value of the parameter -> value of the path (a price of a device), which stays as it is for all others."""
 
     of: Text
     item: NonNegativeInt | None = None
@@ -55,6 +56,7 @@ class Derived(Spec):
     plus: float = 0.0
     unit: str | None = None
     as_list: bool = False
+    map: dict[Text, Value] | None = None
 
 
 class Study(FileSpec):
@@ -63,6 +65,7 @@ class Study(FileSpec):
     base: the run that designs change. vary: path -> its values; a path is a setting of a run (`seq_len`, `batch`,
     `mapping`, `model`, `hardware`, `extents.M` ...) or leads into a spec (`hardware.clock`). derive: paths that follow
     from others. only: a path is varied where other paths have these values, and keeps its first value elsewhere.
+    each: varied paths, such as `seq_len`, whose every value has a front of its own.
     workloads: runs that every design is simulated on, over the base; aggregate: how their metrics become one.
     minimize, maximize: metrics of a run's JSON; subject_to: bounds such as `area_m2 <= 400 mm^2`; record: further
     metrics that are written down. budget: designs that a search tries.
@@ -76,6 +79,7 @@ class Study(FileSpec):
     vary: dict[Text, list[Value] | Range] = Field(min_length=1)
     derive: dict[Text, Derived] = Field(default_factory=dict)
     only: dict[Text, dict[Text, list[Value]]] = Field(default_factory=dict)
+    each: list[Text] = Field(default_factory=list)
     workloads: list[RunRequest] = Field(default_factory=list)
     aggregate: Literal["mean", "sum", "largest", "geometric"] = "mean"
     minimize: list[Text] = Field(default_factory=list)
@@ -192,6 +196,14 @@ def _links(study: Study) -> list[tuple[str, str, str]]:
     found += [
         (f"derive.{path}", "is varied too", "derive it or vary it") for path in study.derive if path in study.vary
     ]
+    found += [problem for path, derived in study.derive.items() for problem in _map_problems(study, path, derived)]
+    found += [
+        (f"each.{place}", f"{path!r} is not varied", suggest(path, known))
+        for place, path in enumerate(study.each)
+        if path not in study.vary
+    ]
+    if study.each and study.sampler != GRID:
+        found.append(("each", f"a {study.sampler} search has one front", "use sampler: grid, or leave it out"))
     for path, needs in study.only.items():
         if path not in study.vary:
             found.append((f"only.{path}", "is not varied", suggest(path, known)))
@@ -201,6 +213,19 @@ def _links(study: Study) -> list[tuple[str, str, str]]:
             if other not in study.vary
         ]
     return found
+
+
+def _map_problems(study: Study, path: str, derived: Derived) -> list[tuple[str, str, str]]:
+    """Keys of a map that are no value of its parameter."""
+    values = study.vary.get(derived.of)
+    if derived.map is None or not isinstance(values, list):
+        return []
+    known = tuple(str(value) for value in values)
+    return [
+        (f"derive.{path}.map.{key}", f"{key!r} is no value of {derived.of}", suggest(key, known))
+        for key in derived.map
+        if key not in known
+    ]
 
 
 def _limit(text: str) -> Limit | None:

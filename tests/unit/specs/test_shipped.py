@@ -11,6 +11,7 @@ from attnsim.specs.load import load_text
 from attnsim.specs.mapping import load_mapping
 from attnsim.specs.model import Model, load_model
 from attnsim.specs.provenance import sourced_numbers
+from attnsim.specs.study import load_study
 from attnsim.specs.system import load_system
 from attnsim.specs.trace import load_trace
 
@@ -62,9 +63,18 @@ def test_every_mapping_names_its_source_and_what_it_is_for(name: str) -> None:
     assert mapping.target.hardware is None or mapping.target.hardware in names("hardware")
 
 
+@pytest.mark.parametrize("name", names("study"))
+def test_every_study_says_where_its_ranges_come_from(name: str) -> None:
+    assert str(load_study(name).source).lower() not in PLACEHOLDERS
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(kind, name) for kind in ("hardware", "link", "system", "model", "mapping", "trace") for name in names(kind)],
+    [
+        (kind, name)
+        for kind in ("hardware", "link", "system", "model", "mapping", "trace", "study")
+        for name in names(kind)
+    ],
 )
 def test_a_shipped_spec_is_called_as_its_file_is(kind: Kind, name: str) -> None:
     load = {
@@ -74,6 +84,7 @@ def test_a_shipped_spec_is_called_as_its_file_is(kind: Kind, name: str) -> None:
         "model": load_model,
         "mapping": load_mapping,
         "trace": load_trace,
+        "study": load_study,
     }[kind]
     named = load(name).model_dump()["name"]
     assert named == shipped_files(kind)[name].stem == name

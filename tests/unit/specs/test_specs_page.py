@@ -19,6 +19,7 @@ from attnsim.specs.model import Model, model_problems
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec
 from attnsim.specs.system import System, system_problems
+from attnsim.specs.study import Study, study_problems
 from attnsim.specs.trace import Trace, trace_problems
 
 PAGE = (data_root() / "docs" / "specs.md").read_text(encoding="utf-8")
@@ -45,6 +46,8 @@ def read(kind: str, text: str) -> FileSpec:
             return load_text(text, Claims, "mine.yaml", claims_problems)
         case "trace":
             return load_text(text, Trace, "mine.yaml", trace_problems)
+        case "study":
+            return load_text(text, Study, "mine.yaml", study_problems)
         case _:
             return load_text(text, Model, "mine.yaml", model_problems)
 
@@ -55,7 +58,19 @@ def test_an_example_of_the_page_is_read(kind: str, text: str) -> None:
 
 
 def test_there_is_an_example_of_every_kind_but_cascades() -> None:
-    kinds = {"hardware", "link", "model", "mapping", "trace", "claims", "gpu", "kernel", "calibration", "system"}
+    kinds = {
+        "hardware",
+        "link",
+        "model",
+        "mapping",
+        "trace",
+        "claims",
+        "gpu",
+        "kernel",
+        "calibration",
+        "system",
+        "study",
+    }
     assert {kind for kind, _ in EXAMPLES} == kinds
 
 
