@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from attnsim.explore.sweep import signs_of
 from attnsim.specs.library import suggest
 from attnsim.specs.study import Study, study_problems, values_of
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,9 @@ def read_results(folder: Path, objectives: Sequence[str] = ()) -> Results:
         rows = {number: row for number, row in rows.items() if number in kept}
         rows |= {row[NUMBER]: row for row in good.filter(good[NUMBER].is_in(sorted(kept))).to_dicts()}
     first = names[0]
-    ordered = sorted(rows.values(), key=lambda row: (_group(study, row), signs[first] * row[first], row[NUMBER]))
+    ordered = sorted(
+        rows.values(), key=lambda row: (_group(study, row), signs[first] * number_in(row, first), row[NUMBER])
+    )
     return Results(study=study, front=tuple(ordered), designs=designs, feasible=feasible, reasons=dict(reasons))
 
 
@@ -78,7 +79,7 @@ def _group(study: Study, row: Row) -> tuple[int, ...]:
     places = []
     for path in study.each:
         texts = [str(text_of(value)) for value in values_of(study.vary[path]) or ()]
-        places.append(texts.index(row[path]))
+        places.append(texts.index(str(row[path])))
     return tuple(places)
 
 
@@ -92,6 +93,18 @@ def require_front(results: Results) -> None:
     raise AttnSimError(Problem(path="subject_to", what=what, remedy="widen the bounds or the ranges"))
 
 
+def number_in(row: Row, name: str) -> float:
+    """The number in a column of a row that has one."""
+    value = row[name]
+    assert isinstance(value, int | float), (name, value)
+    return float(value)
+
+
+def design_number(row: Row) -> int:
+    """The number of the design of a row."""
+    return round(number_in(row, NUMBER))
+
+
 def best_rows(results: Results, objective: str | None, count: int) -> list[Row]:
     """The best designs of the front, of each group's if there are groups, by one objective; None: the study's first."""
     study = results.study
@@ -100,7 +113,7 @@ def best_rows(results: Results, objective: str | None, count: int) -> list[Row]:
         what = f"{name!r} is no objective of {study.name}"
         raise AttnSimError(Problem(path="--by", what=what, remedy=suggest(name, study.objectives)))
     sign = 1 if name in study.minimize else -1
-    ordered = sorted(results.front, key=lambda row: (_group(study, row), sign * row[name], row[NUMBER]))
+    ordered = sorted(results.front, key=lambda row: (_group(study, row), sign * number_in(row, name), row[NUMBER]))
     taken = [list(rows)[:count] for _, rows in groupby(ordered, key=lambda row: _group(study, row))]
     return [row for rows in taken for row in rows]
 
@@ -109,9 +122,9 @@ def design_of(study: Study, row: Row) -> Design:
     """The design of a row: its values as the study has them."""
     space = Space(study)
     if study.sampler == "grid":
-        design = space.design(int(row[NUMBER]))
+        design = space.design(design_number(row))
         assert design is not None
         return design
     from attnsim.explore.search import value_of
 
-    return {path: value_of(study, path, row[path]) for path in study.vary}
+    return {path: value_of(study, path, str(row[path])) for path in study.vary}

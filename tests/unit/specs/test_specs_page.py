@@ -18,8 +18,8 @@ from attnsim.specs.loop_nest import LoopNest, loop_nest_problems
 from attnsim.specs.model import Model, model_problems
 from attnsim.specs.spatial_array import SpatialArray, spatial_array_problems
 from attnsim.specs.spec import FileSpec
-from attnsim.specs.system import System, system_problems
 from attnsim.specs.study import Study, study_problems
+from attnsim.specs.system import System, system_problems
 from attnsim.specs.trace import Trace, trace_problems
 
 PAGE = (data_root() / "docs" / "specs.md").read_text(encoding="utf-8")

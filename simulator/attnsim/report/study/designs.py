@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from attnsim.explore.results import Results
+from attnsim.explore.results import Results, design_number
 from attnsim.explore.space import text_of
 from attnsim.explore.store import NUMBER, REASON, frames_of
 from attnsim.specs.study import Study, values_of
@@ -114,7 +114,7 @@ def read_designs(folder: Path, results: Results) -> Designs:
         places=places,
         metrics={name: frame[name].fill_null(float("nan")).to_numpy().astype(np.float64) for name in study.metrics},
         feasible=(frame[REASON] == "").to_numpy().astype(np.bool_),
-        front=tuple(rows[int(row[NUMBER])] for row in results.front),
+        front=tuple(rows[design_number(row)] for row in results.front),
     )
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from attnsim.errors import AttnSimError
 from attnsim.explore.designs import command_of
-from attnsim.explore.results import Results, best_rows, design_of, read_results, require_front
+from attnsim.explore.results import Results, best_rows, design_number, design_of, read_results, require_front
 from attnsim.explore.results import Row as Found
 from attnsim.explore.run import check
 from attnsim.explore.space import Space
-from attnsim.explore.store import NUMBER, REASON
+from attnsim.explore.store import REASON
 from attnsim.explore.sweep import sweep
 from attnsim.report.study.designs import Designs, read_designs
 from attnsim.report.study.shares import Share, shares_of
@@ -182,10 +182,10 @@ def _commands(results: Results, designs: Designs, balanced: int) -> Iterator[Row
     told: dict[int, list[str]] = {}
     if len(study.objectives) > 1 and not study.each:
         told[int(designs.numbers[balanced])] = ["balanced"]
-    rows = {int(row[NUMBER]): row for row in results.front}
+    rows = {design_number(row): row for row in results.front}
     for name in study.objectives:
         for row in best_rows(results, name, 1):
-            told.setdefault(int(row[NUMBER]), []).append(f"best {name}")
+            told.setdefault(design_number(row), []).append(f"best {name}")
     for number, words in list(told.items())[:MOST_COMMANDS]:
         for command in _runs(study, rows[number]):
             yield {"design": number, "what": ", ".join(words), "command": command}
