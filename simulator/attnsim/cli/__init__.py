@@ -1,6 +1,7 @@
 """The command `attnsim`: arguments to one call of the package, and every error of the user's to a message.
 
-Exit codes: 0 fine, 1 a claim failed, 2 bad input, 130 interrupted, 141 nobody reads the output any more.
+Exit codes: 0 fine, 1 a claim failed, 2 bad input, 130 interrupted, 143 terminated (studies), 141 nobody reads the
+output any more.
 """
 
 from __future__ import annotations

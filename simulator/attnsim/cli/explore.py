@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from attnsim.explore.sweep import Progress, Watch
     from attnsim.specs.study import Study
 
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143
 StudyArgument = Annotated[str, typer.Argument(help="study, by name or path")]
 FolderArgument = Annotated[Path, typer.Argument(help="the folder that `attnsim explore` wrote")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="results folder; <study>-results if left out")]
@@ -67,7 +69,7 @@ def explore(
         return Answer(text=_estimate(loaded, estimate(loaded)))
     folder = out or Path(f"{loaded.name}-results")
     try:
-        with _progress(loaded) as watch:
+        with _terminated_as_interrupted(), _progress(loaded) as watch:
             run_study(
                 loaded,
                 folder,
@@ -78,9 +80,10 @@ def explore(
                 batch=batch_size,
                 watch=watch,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"interrupted: what is done lies in {folder}; go on with --resume\n")
-        return Answer(text=_shown(folder, json), exit_code=EXIT_INTERRUPTED)
+        code = EXIT_TERMINATED if isinstance(interrupt, _Terminated) else EXIT_INTERRUPTED
+        return Answer(text=_shown_so_far(folder, json), exit_code=code)
     return Answer(text=_shown(folder, json))
 
 
@@ -139,6 +142,35 @@ def _shown(folder: Path, as_json: bool) -> str:
     if results.designs:
         require_front(results)
     return json_text(front_json(results)) if as_json else front_table(results, folder)
+
+
+def _shown_so_far(folder: Path, as_json: bool) -> str:
+    """The front of a study that was interrupted; nothing if there is none yet."""
+    try:
+        return _shown(folder, as_json)
+    except AttnSimError:
+        return ""
+
+
+class _Terminated(KeyboardInterrupt):
+    """A polite kill, as batch systems send it at the end of the time that they give."""
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a study as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise _Terminated
 
 
 def _estimate(study: Study, found: tuple[int, float | None]) -> str:

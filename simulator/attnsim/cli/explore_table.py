@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from attnsim.cli.tables import render, table
+from attnsim.cli.tables import LEAST_WIDTH, render, table
 from attnsim.explore.results import Results
 from attnsim.explore.store import NUMBER
+from attnsim.specs.study import limits_of
 
 MOST_ROWS = 40
 
@@ -16,18 +18,33 @@ def front_table(results: Results, folder: Path) -> str:
     study = results.study
     told = f"{results.designs:,} designs, {results.feasible:,} feasible, {len(results.front)} on the front; {folder}"
     paths = list(study.vary)
+    shown = tuple(dict.fromkeys((*study.objectives, *(limit.metric for limit in limits_of(study)))))
     rows = [
-        [str(row[NUMBER]), *(str(row[path]) for path in paths), *(f"{row[name]:.5g}" for name in study.metrics)]
+        [str(row[NUMBER]), *(str(row[path]) for path in paths), *(_number(row[name]) for name in shown)]
         for row in results.front[:MOST_ROWS]
     ]
-    headings = ("design", *(short(path) for path in paths), *study.metrics)
+    headings = ("design", *short(paths), *shown)
+    width = sum(max(map(len, column)) + 2 for column in zip(headings, *rows, strict=True))
     cut = [f"and {len(results.front) - MOST_ROWS} more"] if len(results.front) > MOST_ROWS else []
-    return render(study.title or study.name, told, "", table(headings, rows, left=()), *cut, *_reasons(results))
+    front = table(headings, rows, left=())
+    return render(
+        study.title or study.name, told, "", front, *cut, *_reasons(results), least_width=max(LEAST_WIDTH, width)
+    )
 
 
-def short(path: str) -> str:
-    """The last two steps of a path, which tell it from others."""
-    return ".".join(path.split(".")[-2:])
+def _number(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, int | float) else ""
+
+
+def short(paths: Sequence[str]) -> list[str]:
+    """The last steps of paths, as many as tell them apart."""
+    steps = [path.split(".") for path in paths]
+    found = []
+    for own in steps:
+        alike = [other for other in steps if other != own]
+        count = next((n for n in range(1, len(own)) if all(o[-n:] != own[-n:] for o in alike)), len(own))
+        found.append(".".join(own[-count:]))
+    return found
 
 
 def _reasons(results: Results) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -32,6 +33,7 @@ ALONE_S = 60
 """How long a cluster may be without workers before the study gives up."""
 CHECKED_S = 2
 RETRIES = 3
+_MISSING = re.compile(r"No module named '([\w.]+)'")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -230,11 +232,10 @@ def _require_same(study: Study, client: distributed.Client, address: str) -> Non
 
 def _told(theirs: Manifest | Exception, mine: Manifest) -> str:
     """What is wrong with a worker, from what it says of the study; nothing if it agrees."""
-    if isinstance(theirs, ModuleNotFoundError):
-        return f"has no module {theirs.name}"
     if isinstance(theirs, AttnSimError):
         return theirs.problems[0].what
     if isinstance(theirs, Exception):
-        return f"cannot judge designs: {type(theirs).__name__}: {theirs}"
+        missing = _MISSING.search(str(theirs))
+        return f"has no module {missing[1]}" if missing else f"cannot judge designs: {theirs}"
     changed = differences(theirs, mine)
     return f"has something else: {', '.join(changed)}" if changed else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from attnsim.errors import AttnSimError, Problem, UnknownNameError
 from attnsim.explore.evaluate import judge
 from attnsim.explore.executors import opened
-from attnsim.explore.space import Design, Space
+from attnsim.explore.space import Design, Space, require_whole
 from attnsim.explore.sweep import BATCH, Progress, Watch, size_of, sweep, unwatched
 from attnsim.pipeline import make_plan
 from attnsim.runs import document_of, is_null, number_at, request_of, system_request
@@ -52,6 +52,7 @@ def check(study: Study) -> None:
     The first design that can be simulated tells; what does not fit is a design's own matter.
     """
     space = Space(study)
+    require_whole(space)
     for place, design in enumerate(_spread(space)):
         if place == 0:
             _require_paths(space, design)

@@ -96,6 +96,7 @@ class _Search:
         for trial in self._trials.left_open():
             if trial.number in rows:
                 self._trials.tell(trial, rows[trial.number][2])
+        self._trials.save()
         self.collect()
 
     def collect(self) -> None:
@@ -204,6 +205,7 @@ class _Search:
         self._write(rows)
         for trial, (_, _, judged) in zip(asked.trials, rows, strict=True):
             self._trials.tell(trial, judged)
+        self._trials.save()
         self._open -= {key_of(design) for design in asked.designs}
         self._progress.fresh += len(rows)
         self._watch(self._progress)

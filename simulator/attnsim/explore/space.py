@@ -13,7 +13,7 @@ from attnsim.errors import AttnSimError, Problem
 from attnsim.specs.claims import RunRequest
 from attnsim.specs.library import suggest
 from attnsim.specs.spec import problem_at
-from attnsim.specs.study import Derived, Study, Value, read_number, values_of, written
+from attnsim.specs.study import Derived, Range, Study, Value, read_number, values_of, written
 from attnsim.workload import SCOPES
 
 Design = Mapping[str, Value]
@@ -126,8 +126,25 @@ def _applied(run: RunRequest, settings: Design) -> RunRequest:
 def _whole(path: str, value: Value) -> int:
     found = read_number(value) if not isinstance(value, list) else None
     if found is None or found[1] or found[0] != round(found[0]) or found[0] < 1:
-        raise AttnSimError(Problem(path=path, what=f"{value!r} is no whole number", remedy="write 16384 or 16K"))
+        raise AttnSimError(
+            Problem(
+                path=path, what=f"{value!r} is no whole number", remedy="write 16384 or 16K; of a range, whole: true"
+            )
+        )
     return round(found[0])
+
+
+def require_whole(space: Space) -> None:
+    """Raise AttnSimError for counts, such as lengths and batches, that may get values that are no whole numbers."""
+    for path, values in zip(space.paths, space.choices, strict=True):
+        given = space.study.vary[path]
+        if path not in WHOLE and not path.startswith("extents."):
+            continue
+        if values is None and isinstance(given, Range) and not given.whole:
+            what, remedy = "may get values that are no whole numbers", "add whole: true"
+            raise AttnSimError(problem_at(space.study, f"vary.{path}", what, remedy))
+        for value in values or ():
+            _whole(path, value)
 
 
 def text_of(value: Value) -> str | int | float:
