@@ -13,6 +13,7 @@ from attnsim.cli.calibrate import calibrate
 from attnsim.cli.compare import compare
 from attnsim.cli.iterate import iterate
 from attnsim.cli.listing import list_specs
+from attnsim.cli.map import find
 from attnsim.cli.predict import predict
 from attnsim.cli.report import report
 from attnsim.cli.roofline import roofline
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "analyse": analyse,
     "run": run,
     "compare": compare,
+    "map": find,
     "roofline": roofline,
     "trace": trace,
     "serve": serve,

@@ -1,0 +1,1 @@
+"""Studies: spaces, sweeps and searches over what a user may choose."""
