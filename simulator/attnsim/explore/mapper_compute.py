@@ -9,10 +9,11 @@ sums that no other sum beats.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import permutations, product
+from operator import le
 
 from attnsim.einsum.ast import Einsum
 from attnsim.explore.mapper_nests import Nest, Tile, inner_parts, size_in_tile, trips_of
@@ -221,38 +222,68 @@ def _longest(chosen: Mapping[str, Option], running: Iterable[str]) -> float:
 def _fewest_cycles(
     offered: Mapping[str, Sequence[Option]], kinds: Sequence[tuple[frozenset[str], int]], arrays: Sequence[str]
 ) -> dict[str, Option]:
-    """An option for each Einsum so that all tiles take the fewest cycles, then the least energy."""
+    """An option for each Einsum so that all tiles take the fewest cycles, then the least energy.
+
+    Sums of cycles by kind of tile and array grow by one Einsum after the other; those that another sum beats, and those
+    that already take longer than a greedy choice, are dropped.
+    """
     column = {(kind, array): i for i, (kind, array) in enumerate(product(range(len(kinds)), arrays))}
-    sums: dict[tuple[float, ...], tuple[float, tuple[Option, ...]]] = {(0.0,) * len(column): (0.0, ())}
-    largest_first = sorted(offered, key=lambda name: -min(option.cycles for option in offered[name]))
-    for name in largest_first:
-        columns = [k for k, (running, _) in enumerate(kinds) if name in running]
-        grown: dict[tuple[float, ...], tuple[float, tuple[Option, ...]]] = {}
-        for (key, (energy, taken)), option in product(sums.items(), offered[name]):
-            added = {column[kind, option.array] for kind in columns}
-            grew = tuple(total + option.cycles if i in added else total for i, total in enumerate(key))
-            found = (energy + option.energy_j, (*taken, option))
-            grown[grew] = min(grown.get(grew, found), found, key=lambda one: one[0])
-        sums = _unbeaten(grown, kinds, len(arrays))
     width = len(arrays)
 
-    def total(key: tuple[float, ...]) -> float:
+    def total(key: Sequence[float]) -> float:
         return sum(count * max(key[k * width : (k + 1) * width]) for k, (_, count) in enumerate(kinds))
 
+    largest_first = sorted(offered, key=lambda name: -min(option.cycles for option in offered[name]))
+    running = {name: [k for k, (names, _) in enumerate(kinds) if name in names] for name in offered}
+    ways = {
+        name: [(option, frozenset(column[k, option.array] for k in running[name])) for option in offered[name]]
+        for name in offered
+    }
+    ceiling = total(_greedy(largest_first, ways, len(column), total)) * (1 + 1e-12)
+    sums: Sums = {(0.0,) * len(column): (0.0, ())}
+    for name in largest_first:
+        grown: Sums = {}
+        for (key, (energy, taken)), (option, added) in product(sums.items(), ways[name]):
+            grew = _added(key, added, option.cycles)
+            found = (energy + option.energy_j, (*taken, option))
+            grown[grew] = min(grown.get(grew, found), found, key=lambda one: one[0])
+        sums = _unbeaten({key: found for key, found in grown.items() if total(key) <= ceiling}, total)
     best = min(sums, key=lambda key: (total(key), sums[key][0]))
     return dict(zip(largest_first, sums[best][1], strict=True))
 
 
-def _unbeaten(
-    sums: dict[tuple[float, ...], tuple[float, tuple[Option, ...]]],
-    kinds: Sequence[tuple[frozenset[str], int]],
-    width: int,
-) -> dict[tuple[float, ...], tuple[float, tuple[Option, ...]]]:
+Sums = dict[tuple[float, ...], tuple[float, tuple[Option, ...]]]
+
+
+def _added(key: Sequence[float], columns: frozenset[int], cycles: float) -> tuple[float, ...]:
+    return tuple(total + cycles if i in columns else total for i, total in enumerate(key))
+
+
+def _greedy(
+    names: Sequence[str],
+    ways: Mapping[str, Sequence[tuple[Option, frozenset[int]]]],
+    columns: int,
+    total: Callable[[Sequence[float]], float],
+) -> tuple[float, ...]:
+    """Sums if each Einsum in turn goes where the total grows least."""
+    key = (0.0,) * columns
+    for name in names:
+        key = min((_added(key, added, option.cycles) for option, added in ways[name]), key=total)
+    return key
+
+
+def _unbeaten(sums: Sums, total: Callable[[Sequence[float]], float]) -> Sums:
     """Sums that no other sum beats on every array of every kind of tile; of too many the shortest so far."""
     kept: list[tuple[float, ...]] = []
     for key in sorted(sums):
-        if not any(all(a <= b for a, b in zip(other, key, strict=True)) for other in kept):
+        last = kept[-1] if kept and len(key) == 2 else None
+        beaten = last[1] <= key[1] if last else any(map(partial(_no_more, key), kept))
+        if not beaten:
             kept.append(key)
     if len(kept) > _MOST_SUMS:
-        kept.sort(key=lambda key: sum(n * max(key[k * width : (k + 1) * width]) for k, (_, n) in enumerate(kinds)))
+        kept.sort(key=total)
     return {key: sums[key] for key in kept[:_MOST_SUMS]}
+
+
+def _no_more(key: Sequence[float], other: Sequence[float]) -> bool:
+    return all(map(le, other, key))

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 from attnsim.einsum.ast import Einsum
 from attnsim.explore.mapper_setting import Segment, Setting
 
 _CUT_SUM = 512
-_SUM_TILE = 256
+_SUM_TILES = (256, 32)
 _SMALLEST_SHARE = 16
 _LARGEST_MULTIPLE = 4
 _STEPS_PER_OCTAVE = 4
@@ -68,7 +68,7 @@ def nests_of_segment(setting: Setting, segment: Segment) -> tuple[Nest, ...]:
     inner = [part for part in inner if part not in running]
     pairs = _pairs(setting, einsums, plain, inner)
     found = [nest for x, y in pairs for nest in _forms(setting, segment, plain, x, y)]
-    return tuple({(nest.order, nest.x, nest.y): nest for nest in found}.values())
+    return tuple({(nest.order, nest.x, nest.y, *nest.sizes.items()): nest for nest in found}.values())
 
 
 def _pairs(
@@ -97,13 +97,13 @@ def _forms(setting: Setting, segment: Segment, plain: Sequence[str], x: str | No
     common = [rank for rank in rest if all(rank.lower() in einsum.output.variables for einsum in einsums)]
     common = [rank for rank in common if rank not in setting.tied]
     summed = [rank for rank in rest if rank not in common and extents.get(rank, 1) > _CUT_SUM and len(einsums) == 1]
-    for outer in ([], common) if common else ([],):
-        for cut in ([], summed) if summed else ([],):
-            yield _form(setting, segment, x, y, outer, cut)
+    cuts = [dict.fromkeys(summed, size) for size in _SUM_TILES] if summed else []
+    for outer, cut in product(([], common) if common else ([],), ({}, *cuts)):
+        yield _form(setting, segment, x, y, outer, cut)
 
 
 def _form(
-    setting: Setting, segment: Segment, x: str | None, y: str | None, outer: Sequence[str], cut: Sequence[str]
+    setting: Setting, segment: Segment, x: str | None, y: str | None, outer: Sequence[str], cut: Mapping[str, int]
 ) -> Nest:
     einsums, cascade = setting.einsums(segment), setting.cascade
     ranks = {v.upper() for einsum in einsums for v in einsum.iteration_ranks}
@@ -114,9 +114,9 @@ def _form(
     inner = {part for one in cascade.splits for part in one.parts[1:]}
     if y and y not in inner:
         split[y] = part_names(y, (1, 0))
-    for rank in cut:
+    for rank, size in cut.items():
         split[rank] = part_names(rank, (1, 0))
-        sizes[split[rank][1]] = _SUM_TILE
+        sizes[split[rank][1]] = size
     running = [iteration.rank.upper() for iteration in cascade.iterations]
     walked = [part for one in cascade.splits for part in one.parts if part not in inner or part in running]
     walked += [rank for rank in running if rank not in walked]

@@ -16,11 +16,12 @@ from attnsim.explore.mapper_nests import Tile, tiles_of
 from attnsim.explore.mapper_phase import (
     Account,
     Design,
-    Objective,
     OutOfTime,
+    PhaseObjective,
     PhaseSearch,
     count_mappings,
-    designs_of,
+    design_of,
+    fitting_blocks,
 )
 from attnsim.explore.mapper_residency import Form, residency_of, stays
 from attnsim.explore.mapper_setting import Segment, Setting
@@ -40,16 +41,17 @@ class Plan:
     energy_j: float
     proven: bool = False
 
-    def cost(self, objective: Objective) -> float:
+    def cost(self, objective: PhaseObjective) -> float:
         """What is minimized."""
-        return {"latency": self.latency_s, "energy": self.energy_j, "edp": self.latency_s * self.energy_j}[objective]
+        return self.latency_s if objective == "latency" else self.energy_j
 
 
 class PartitionSearch:
-    """The search over all cuts of a cascade; it keeps what is known of each phase."""
+    """The search over all cuts of a cascade; it keeps what is known of each phase. budget: evaluations that it may make
+    of those of the account."""
 
-    def __init__(self, setting: Setting, objective: Objective, account: Account) -> None:
-        self.setting, self.objective, self.account = setting, objective, account
+    def __init__(self, setting: Setting, objective: PhaseObjective, account: Account, budget: int) -> None:
+        self.setting, self.objective, self.account, self.budget = setting, objective, account, max(1, budget)
         self._phases: dict[Segment, PhaseSearch] = {}
 
     def phase(self, segment: Segment) -> PhaseSearch:
@@ -63,13 +65,13 @@ class PartitionSearch:
 
         Phases in sequence first, with a quarter of the budget; then side by side; then what is left of the sequence.
         """
-        budget = self.account.budget
-        self.account.stop_at = max(1, budget // 4)
+        begun = self.account.evaluated
+        self.account.stop_at = begun + max(1, self.budget // 4)
         best, settled = self.in_sequence(math.inf)
-        self.account.stop_at = max(1, 3 * budget // 4)
+        self.account.stop_at = begun + max(1, 3 * self.budget // 4)
         beside, excluded = self.side_by_side(best.latency_s if best else math.inf)
         best = beside or best
-        self.account.stop_at = None
+        self.account.stop_at = begun + self.budget
         if not settled:
             again, settled = self.in_sequence(best.cost(self.objective) if best else math.inf)
             best = min((p for p in (best, again) if p), key=lambda plan: plan.cost(self.objective), default=None)
@@ -190,8 +192,9 @@ class PartitionSearch:
                 if stays(self.setting, form, tile, placement, capacity_bytes)
             )
             for tile, placement in islice(fitting, tries):
-                designs = designs_of(self.setting, form, tile, placement, self.account, capacity_bytes)
-                found += islice(designs, 1)
+                blocks = fitting_blocks(self.setting, form, tile, placement, self.account, capacity_bytes)
+                tried = (design_of(self.setting, form, b, placement, self.account, capacity_bytes) for b in blocks)
+                found += islice((design for design in tried if design is not None), 1)
         return min(found, key=_moving, default=None)
 
     def _quickest_forms(self, segment: Segment, ceiling_s: float) -> list[tuple[Form, list[Tile]]]:
@@ -214,7 +217,7 @@ class PartitionSearch:
         final = []
         for design, placement in zip(designs, placements, strict=True):
             residency = residency_of(setting, design.form, design.tile, placement, capacity_bytes)
-            if residency is None:
+            if isinstance(residency, str):
                 return None
             final.append(design.with_placement(placement, residency, setting.hardware.clock_hz))
         busy = [

@@ -11,7 +11,7 @@ import heapq
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
@@ -30,7 +30,8 @@ from attnsim.explore.mapper_nests import (
 from attnsim.explore.mapper_residency import Form, Residency, compulsory, form_of, residency_of, stays
 from attnsim.explore.mapper_setting import Segment, Setting
 
-Objective = Literal["latency", "energy", "edp"]
+PhaseObjective = Literal["latency", "energy"]
+"""What adds up over phases: seconds, or joules."""
 
 _EQUALS = 24
 
@@ -96,22 +97,22 @@ class Design:
             energy_j=placement.energy_j + residency.energy_j,
         )
 
-    def cost(self, objective: Objective) -> tuple[float, float]:
+    def cost(self, objective: PhaseObjective) -> tuple[float, float]:
         """What is minimized, then what decides between equals."""
         if objective == "energy":
             return self.energy_j, self.latency_s
-        if objective == "edp":
-            return self.energy_j * self.latency_s, self.latency_s
         return self.latency_s, self.energy_j
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A tile of a nest; without a placement its bound is a rough one."""
+    """A tile of a nest; without a placement its bound is a rough one. rest: blocks that are still to be tried, None
+    before the first."""
 
     form: Form
     tile: Tile
     placement: Placement | None = None
+    rest: tuple[Tile, ...] | None = None
 
 
 class PhaseSearch:
@@ -121,12 +122,12 @@ class PhaseSearch:
     the same in joules, the sum of both.
     """
 
-    def __init__(self, setting: Setting, segment: Segment, objective: Objective) -> None:
+    def __init__(self, setting: Setting, segment: Segment, objective: PhaseObjective) -> None:
         self.setting, self.segment, self.objective = setting, segment, objective
         self.floor_s = self.floor_j = self.moved_s = self.moved_j = self.busy_s = 0.0
         self.best: Design | None = None
         self.solved = False
-        self._queue: list[tuple[float, int, int, _Candidate]] | None = None
+        self._queue: list[tuple[float, float, int, _Candidate]] | None = None
         self._numbers = count()
         self._open()
 
@@ -150,8 +151,7 @@ class PhaseSearch:
         """No design of the phase costs less."""
         if self.solved:
             return self.best.cost(self.objective)[0] if self.best else math.inf
-        floor = {"latency": self.floor_s, "energy": self.floor_j, "edp": self.floor_s * self.floor_j}
-        return max(floor[self.objective], self._queue[0][0] if self._queue else 0.0)
+        return max(self._cost(self.floor_s, self.floor_j), self._queue[0][0] if self._queue else 0.0)
 
     def solve(self, account: Account) -> Design | None:
         """The best design; raises OutOfTime with the best so far in `best`."""
@@ -171,18 +171,19 @@ class PhaseSearch:
                 self._place(candidate)
                 continue
             try:
-                self._try(candidate, account, once=bound == least)
+                self._try(candidate, account, bound)
             except OutOfTime:
                 self._push(bound, candidate)
                 raise
         self.solved = True
         return self.best
 
-    def _push(self, bound: float, candidate: _Candidate) -> None:
-        """Of equal bounds the larger tile first: it reads the buffer less often."""
+    def _push(self, bound: float, candidate: _Candidate, rank: float | None = None) -> None:
+        """Of equal bounds new tiles come first, the larger ones before, as they read the buffer less often; then those
+        whose first block was the cheapest."""
         assert self._queue is not None
         area = candidate.tile.x0 * candidate.tile.y0
-        heapq.heappush(self._queue, (bound, -area, next(self._numbers), candidate))
+        heapq.heappush(self._queue, (bound, -area if rank is None else rank, next(self._numbers), candidate))
 
     def _enter(self, form: Form) -> None:
         clock_hz = self.setting.hardware.clock_hz
@@ -191,7 +192,7 @@ class PhaseSearch:
             self._push(self._cost(rough_s, self.floor_j), _Candidate(form=form, tile=tile))
 
     def _cost(self, seconds: float, joules: float) -> float:
-        return {"latency": seconds, "energy": joules, "edp": seconds * joules}[self.objective]
+        return seconds if self.objective == "latency" else joules
 
     def _place(self, rough: _Candidate) -> None:
         for least_energy in (False, True) if self.objective != "latency" else (False,):
@@ -201,14 +202,26 @@ class PhaseSearch:
             candidate = _Candidate(form=form, tile=rough.tile, placement=placement)
             self._push(self._cost(least_s, placement.energy_j + self.moved_j), candidate)
 
-    def _try(self, candidate: _Candidate, account: Account, *, once: bool) -> None:
-        form, placement = candidate.form, candidate.placement
+    def _try(self, candidate: _Candidate, account: Account, bound: float) -> None:
+        """Look at the largest block of a new tile, and leave the others for later; else at all that are left."""
+        setting, form, placement = self.setting, candidate.form, candidate.placement
         assert placement is not None
-        for design in designs_of(self.setting, form, candidate.tile, placement, account, self.setting.capacity_bytes):
+        new = candidate.rest is None
+        sizes = candidate.rest
+        if sizes is None:
+            sizes = fitting_blocks(setting, form, candidate.tile, placement, account, setting.capacity_bytes)
+        for number, tile in enumerate(sizes):
+            design = design_of(setting, form, tile, placement, account, setting.capacity_bytes)
+            if design is None:
+                continue
             if self.best is None or design.cost(self.objective) < self.best.cost(self.objective):
                 self.best = design
-            if once or (self.objective == "latency" and design.residency.move_s <= design.compute_s):
-                break
+            if self.objective == "latency" and design.residency.move_s <= design.compute_s:
+                return
+            if new:
+                later = replace(candidate, rest=sizes[number + 1 :])
+                self._push(bound, later, rank=design.cost(self.objective)[0])
+                return
 
 
 def _form(setting: Setting, nest: Nest) -> tuple[Form, ...]:
@@ -264,34 +277,38 @@ def _blocks(setting: Setting, nest: Nest) -> int:
     return sum(len(block_sizes(setting, nest, Tile(x0=x0, y0=1))) for x0 in tile_sizes(setting, nest.x))
 
 
-def designs_of(
+def fitting_blocks(
     setting: Setting, form: Form, tile: Tile, placement: Placement, account: Account, capacity_bytes: float
-) -> Iterator[Design]:
-    """Designs of a tile for every number of tiles in a block, most first."""
-    clock_hz = setting.hardware.clock_hz
-    sizes = [Tile(x0=tile.x0, y0=tile.y0, x1=x1) for x1 in block_sizes(setting, form.nest, tile)]
+) -> tuple[Tile, ...]:
+    """A tile with every number of tiles in a block, most first, without those in which what has to stay does not
+    fit."""
+    sizes = [replace(tile, x1=x1) for x1 in block_sizes(setting, form.nest, tile)]
     first = bisect_left(sizes, True, key=lambda sized: stays(setting, form, sized, placement, capacity_bytes))
     if first:
         account.reject(setting.memory, first)
-    for sized in sizes[first:]:
-        account.spend()
-        residency = residency_of(setting, form, sized, placement, capacity_bytes)
-        if residency is None:
-            account.reject(setting.memory, 1)
-            continue
-        placed = (
-            placement if whole_blocks(setting, form.nest, sized) else _placed_again(setting, form, sized, placement)
-        )
-        compute_s = placed.cycles / clock_hz
-        yield Design(
-            form=form,
-            tile=sized,
-            placement=placed,
-            residency=residency,
-            compute_s=compute_s,
-            latency_s=max(compute_s, residency.move_s),
-            energy_j=placed.energy_j + residency.energy_j,
-        )
+    return tuple(sizes[first:])
+
+
+def design_of(
+    setting: Setting, form: Form, tile: Tile, placement: Placement, account: Account, capacity_bytes: float
+) -> Design | None:
+    """The best design with this tile and block; None if nothing fits."""
+    account.spend()
+    residency = residency_of(setting, form, tile, placement, capacity_bytes)
+    if isinstance(residency, str):
+        account.reject(residency, 1)
+        return None
+    placed = placement if whole_blocks(setting, form.nest, tile) else _placed_again(setting, form, tile, placement)
+    compute_s = placed.cycles / setting.hardware.clock_hz
+    return Design(
+        form=form,
+        tile=tile,
+        placement=placed,
+        residency=residency,
+        compute_s=compute_s,
+        latency_s=max(compute_s, residency.move_s),
+        energy_j=placed.energy_j + residency.energy_j,
+    )
 
 
 def _placed_again(setting: Setting, form: Form, tile: Tile, placement: Placement) -> Placement:

@@ -76,8 +76,8 @@ class Demanded:
 class Form:
     """A nest as the model sees it, at any sizes: when each Einsum runs, roles of tensors, values that live on.
 
-    stages: of some placement; their arrays and cycles mean nothing here. waits: tensors of which a tile is read again
-    after a reduction over that tile. memo: passes and uses by the loops that run more than once.
+    stages: of some placement; their arrays and cycles mean nothing here. memo: what is demanded, by the loops that run
+    more than once; again: values of which a tile is read again after a reduction over it, by the parts longer than 1.
     """
 
     nest: Nest
@@ -87,6 +87,7 @@ class Form:
     roles: Tensors
     accesses: Mapping[str, Access]
     memo: dict[frozenset[str], Demanded] = field(default_factory=dict)
+    again: dict[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
 
 
 def form_of(setting: Setting, nest: Nest) -> Form:
@@ -154,12 +155,15 @@ def stays(setting: Setting, form: Form, tile: Tile, placement: Placement, capaci
 
 def residency_of(
     setting: Setting, form: Form, tile: Tile, placement: Placement, capacity_bytes: float
-) -> Residency | None:
-    """The blocks that move least, then hold the least; None if what has to stay does not fit."""
+) -> Residency | str:
+    """The blocks that move least, then hold the least; else what is too small for what has to stay."""
     space = space_of(setting, form, tile)
+    crowded = _crowded(setting, form, space, placement)
+    if crowded:
+        return crowded
     held = _held(setting, form, space, tile, placement)
     if held is None:
-        return None
+        return setting.memory
     demanded = _demanded(setting, form, space)
     behind = _behind(demanded)
     tensors = [name for name in form.accesses if name in held or name in form.roles.inputs | form.roles.outputs]
@@ -171,7 +175,7 @@ def residency_of(
         choices = [replace(choice, held_bytes=0.0) for choice in choices] if tensor in behind else choices
         merged = _merge(merged, choices, capacity_bytes)
     if not merged:
-        return None
+        return setting.memory
     best = min(merged, key=lambda one: (max(one[1][:-1]), one[1][-1], one[0]))
     return Residency(
         keep={choice.tensor: choice.loop for choice in best[2] if choice.loop is not None},
@@ -181,6 +185,24 @@ def residency_of(
         memory_s=dict(zip(setting.hardware.memories, best[1], strict=False)),
         in_place=demanded.in_place,
     )
+
+
+def _crowded(setting: Setting, form: Form, space: Space, placement: Placement) -> str:
+    """The registers that cannot hold the sums that a tile leaves in the PEs until the next one; nothing if all can."""
+    for stage in form.stages:
+        name = placement.options[stage.einsum.name].array
+        array = setting.hardware.arrays[name]
+        words = math.prod(space.tile_size(v) for v in stage.einsum.output.variables)
+        if words * _REGISTER_SHARE > array.registers.depth * array.pe_count and _stays_in_array(stage, space):
+            return f"registers of {name}"
+    return ""
+
+
+def _stays_in_array(stage: Stage, space: Space) -> bool:
+    """Whether the innermost loop that runs more than once, of those that an Einsum walks, adds to the same sum."""
+    walked = [loop.part for loop in space.loops if loop.trip > 1 and loop.part in stage.each]
+    state = stage.einsum.name in space.states
+    return bool(walked) and not state and walked[-1] not in space.loops_of(stage.einsum.output.variables)
 
 
 def _held(setting: Setting, form: Form, space: Space, tile: Tile, placement: Placement) -> dict[str, str] | None:
@@ -276,13 +298,15 @@ def _waiting(
 
 def waiting_values(form: Form, setting: Setting, tile: Tile) -> tuple[str, ...]:
     """Tensors that an Einsum of the phase reads together with something reduced from the same tile of them."""
-    einsums = {stage.einsum.name: stage.einsum for stage in form.stages}
-    return tuple(name for name in einsums if _is_read_again(name, einsums, form, setting, tile))
+    long = frozenset(part for part in form.space.tile if size_in_tile(setting, form.nest, tile, part) > 1)
+    if long not in form.again:
+        einsums = {stage.einsum.name: stage.einsum for stage in form.stages}
+        form.again[long] = tuple(name for name in einsums if _is_read_again(name, einsums, form, long))
+    return form.again[long]
 
 
-def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, setting: Setting, tile: Tile) -> bool:
-    parts = {v: form.nest.split.get(v.upper(), (v.upper(),))[-1] for v in einsums[name].output.variables}
-    inner = {v for v, p in parts.items() if p not in form.nest.order and size_in_tile(setting, form.nest, tile, p) > 1}
+def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: frozenset[str]) -> bool:
+    inner = {v for v in einsums[name].output.variables if form.space.parts[v][-1] in long}
     readers = [e for e in einsums.values() if any(access.tensor == name for access in e.inputs)]
     after: set[str] = {e.name for e in readers if inner - set(e.output.variables)}
     for _ in einsums:

@@ -6,14 +6,14 @@ modeled the cheapest plan is simulated with different numbers of tiles in flight
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from attnsim.errors import AttnSimError, MappingError, Problem
 from attnsim.explore.mapper_answer import Goal, Tally, cost_of
 from attnsim.explore.mapper_outcome import Outcome
 from attnsim.explore.mapper_partition import PartitionSearch, Plan
-from attnsim.explore.mapper_phase import Account, least_busy_s
+from attnsim.explore.mapper_phase import Account, PhaseObjective, least_busy_s
 from attnsim.explore.mapper_residency import mapping_of, phase_of
 from attnsim.explore.mapper_setting import Setting, setting_of
 from attnsim.pipeline import Plan as RunPlan
@@ -23,6 +23,7 @@ from attnsim.specs.mapping_file import Target
 from attnsim.specs.spatial_array import SpatialArray
 
 _IN_FLIGHT = (8, 2, 32)
+_SAME = 1e-9
 
 
 def search_spatial(plan: RunPlan, assumed: LoopNest, goal: Goal, account: Account) -> Outcome:
@@ -33,35 +34,46 @@ def search_spatial(plan: RunPlan, assumed: LoopNest, goal: Goal, account: Accoun
     (step,) = plan.workload.steps
     assert isinstance(plan.hardware, SpatialArray)
     setting = setting_of(step, plan.hardware, assumed)
-    search = PartitionSearch(setting, goal.objective, account)
-    interrupted = False
-    try:
-        found = search.search()
-    except KeyboardInterrupt:
-        found, interrupted = search.best_so_far(), True
+    objectives: tuple[PhaseObjective, ...] = ("latency", "energy") if goal.objective == "edp" else (goal.objective,)
+    searches = [
+        PartitionSearch(setting, objective, account, account.budget // len(objectives)) for objective in objectives
+    ]
+    found, interrupted = _searched(searches)
     runs = list(_runs(plan, setting, found, account))
     if not runs and interrupted:
         raise KeyboardInterrupt
     if not runs:
         raise AttnSimError(_nothing_fits(plan, account))
     best = min(runs, key=lambda run: cost_of(run, goal.objective))
+    floor_s = max(searches[0].phase((0, len(setting.units))).moved_s, least_busy_s(setting))
     ideal = plan.assumptions.fill_drain == "ideal"
-    whole = search.phase((0, len(setting.units)))
-    floors = {"latency": max(whole.moved_s, least_busy_s(setting)), "energy": None, "edp": None}
+    proven = ideal and best is runs[0] and any(plan.proven for plan in found)
     return Outcome(
         run=best,
-        tally=Tally.of(account, mappings=search.mappings()),
-        floor=floors[goal.objective],
-        optimal=found is not None and found.proven and ideal and best is runs[0],
+        tally=Tally.of(account, mappings=searches[0].mappings()),
+        floor=floor_s if goal.objective == "latency" else None,
+        optimal=goal.objective == "latency" and (proven or best.metrics.latency_s <= floor_s * (1 + _SAME)),
         interrupted=interrupted,
     )
 
 
-def _runs(plan: RunPlan, setting: Setting, found: Plan | None, account: Account) -> Iterator[Run]:
-    """Runs of what was found, the plan itself first, and of the model's default mapping."""
-    flights = _IN_FLIGHT[:1] if plan.assumptions.fill_drain == "ideal" else _IN_FLIGHT
-    mappings = [_mapping(plan, setting, found, flight) for flight in flights] if found else []
-    for mapping in [*mappings, *_default(plan, setting)]:
+def _searched(searches: Sequence[PartitionSearch]) -> tuple[list[Plan], bool]:
+    """The best plan of each search, and whether the user stopped the last one."""
+    found: list[Plan | None] = []
+    try:
+        found += (search.search() for search in searches)
+    except KeyboardInterrupt:
+        return [plan for plan in (*found, searches[len(found)].best_so_far()) if plan], True
+    return [plan for plan in found if plan], False
+
+
+def _runs(plan: RunPlan, setting: Setting, found: Sequence[Plan], account: Account) -> Iterator[Run]:
+    """Runs of what was found; of the model's default mapping too if nothing says that it cannot be better."""
+    proven = any(one.proven for one in found)
+    ideal = plan.assumptions.fill_drain == "ideal"
+    flights = _IN_FLIGHT[:1] if ideal else _IN_FLIGHT
+    mappings = [_mapping(plan, setting, one, flight) for one in found for flight in flights]
+    for mapping in [*mappings, *(_default(plan, setting) if not proven else ())]:
         try:
             run = simulate_plan(replace(plan, mappings={setting.step.name: mapping}))
         except MappingError:
