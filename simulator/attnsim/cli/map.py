@@ -58,6 +58,7 @@ def find(
     from attnsim.cli.lengths import parse_extents, parse_length
     from attnsim.cli.map_table import found_json, found_table
     from attnsim.cli.progress import counting
+    from attnsim.errors import AttnSimError, Problem
     from attnsim.explore.mapper import find_mapping
     from attnsim.explore.mapper_answer import Goal
     from attnsim.pipeline import Request
@@ -77,6 +78,8 @@ def find(
         fill_drain=fill_drain,
         register_files=register_file_energy,
     )
+    if out is not None and not out.parent.is_dir():
+        raise AttnSimError(Problem(path="--out", what=f"there is no folder {out.parent}", remedy="make it first"))
     goal = Goal(objective=minimize, budget=budget, seed=seed, max_s=seconds)
     with counting("searching", budget) as watch:
         found = find_mapping(request, goal, watch)

@@ -41,7 +41,7 @@ def _result(found: Found) -> list[tuple[str, str]]:
     ]
     if found.gap is not None and found.floor is not None:
         gap = "at it" if found.gap < 1e-6 else f"{percent(found.gap)} above it"
-        rows.append(("hardware's bound", f"{seconds(found.floor)}, the mapping is {gap}"))
+        rows.append(("lower bound", f"{seconds(found.floor)}, the mapping is {gap}"))
     return rows
 
 
@@ -54,7 +54,7 @@ def _search(found: Found) -> list[tuple[str, str]]:
     return [
         ("verdict", ends + verdict),
         ("space", f"{_count(tally.mappings)} mappings"),
-        ("evaluated", f"{tally.evaluated:,} one by one in {seconds(found.search_s)}"),
+        ("evaluated", f"{tally.evaluated:,} one by one"),
         ("infeasible", f"{tally.infeasible:,}" + (f" ({misfits})" if misfits else "")),
         (rest, _count(tally.pruned)),
     ]

@@ -42,7 +42,7 @@ class Shipped:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """The best mapping with its run. floor: no mapping of this hardware comes below it, in the unit of the goal, None
-    where none is known. optimal: nothing in the space is better. seconds: that the search took."""
+    where none is known. optimal: nothing in the space is better. interrupted: the user stopped the search."""
 
     goal: Goal
     run: Run
@@ -52,7 +52,6 @@ class Found:
     optimal: bool
     interrupted: bool
     shipped: tuple[Shipped, ...]
-    search_s: float
 
     @property
     def gap(self) -> float | None:
@@ -74,9 +73,11 @@ def find_mapping(request: Request, goal: Goal, watch: Callable[[int], None] | No
         )
         remedy = "name a spatial array or a GPU" if isinstance(hardware, NpuPim) else "leave --scope out"
         raise AttnSimError(Problem(path="--hardware", what=what, remedy=remedy))
+    if isinstance(hardware, SpatialArray) and request.mapping is not None:
+        what = "the search of a spatial array starts from no mapping"
+        raise AttnSimError(Problem(path="--mapping", what=what, remedy="leave it out; it names the kernel of a GPU"))
     shipped = _shipped_mappings(plan)
-    began_s = time.monotonic()
-    deadline_s = began_s + goal.max_s if goal.max_s is not None else math.inf
+    deadline_s = time.monotonic() + goal.max_s if goal.max_s is not None else math.inf
     account = Account(budget=goal.budget, deadline_s=deadline_s, watch=watch)
     if isinstance(hardware, SpatialArray):
         assumed = _assumed(plan, shipped)
@@ -94,7 +95,6 @@ def find_mapping(request: Request, goal: Goal, watch: Callable[[int], None] | No
         floor=outcome.floor,
         optimal=outcome.optimal,
         interrupted=outcome.interrupted,
-        search_s=time.monotonic() - began_s,
         shipped=tuple(_run_shipped(plan, mapping) for mapping in shipped),
     )
 

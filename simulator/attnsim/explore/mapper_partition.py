@@ -22,6 +22,7 @@ from attnsim.explore.mapper_phase import (
     count_mappings,
     design_of,
     fitting_blocks,
+    least_busy_s,
 )
 from attnsim.explore.mapper_residency import Form, residency_of, stays
 from attnsim.explore.mapper_setting import Segment, Setting
@@ -48,15 +49,17 @@ class Plan:
 
 class PartitionSearch:
     """The search over all cuts of a cascade; it keeps what is known of each phase. budget: evaluations that it may make
-    of those of the account."""
+    of those of the account. exhausted: no cut in sequence is left that could be better."""
 
     def __init__(self, setting: Setting, objective: PhaseObjective, account: Account, budget: int) -> None:
         self.setting, self.objective, self.account, self.budget = setting, objective, account, max(1, budget)
+        self.exhausted = False
         self._phases: dict[Segment, PhaseSearch] = {}
 
     def phase(self, segment: Segment) -> PhaseSearch:
         """The search of one phase, begun if it is new."""
         if segment not in self._phases:
+            self.account.check_time()
             self._phases[segment] = PhaseSearch(self.setting, segment, self.objective)
         return self._phases[segment]
 
@@ -75,6 +78,7 @@ class PartitionSearch:
         if not settled:
             again, settled = self.in_sequence(best.cost(self.objective) if best else math.inf)
             best = min((p for p in (best, again) if p), key=lambda plan: plan.cost(self.objective), default=None)
+        self.exhausted = settled
         proven = settled and excluded and self.objective == "latency"
         return replace(best, proven=proven) if best else None
 
@@ -133,12 +137,11 @@ class PartitionSearch:
         For each phase the blocks that move least in an equal share of the buffer, of the cuts the one that moves least;
         the arrays of all its Einsums are chosen together.
         """
-        whole = (0, len(self.setting.units))
         if self.objective != "latency" or len(self.setting.units) < 2:
             return None, self.objective == "latency"
-        if max(self._least_moving_s(), self.phase(whole).busy_s) >= _WORTH * ceiling_s:
-            return None, True
         try:
+            if max(self._least_moving_s(), least_busy_s(self.setting)) >= _WORTH * ceiling_s:
+                return None, True
             plan = self._beside(ceiling_s)
         except OutOfTime:
             plan = None

@@ -69,6 +69,9 @@ class Account:
         """Count mappings that do not fit, and why."""
         self.infeasible += number
         self.misfit[reason] = self.misfit.get(reason, 0) + number
+
+    def check_time(self) -> None:
+        """Raise OutOfTime past the deadline."""
         if time.monotonic() > self.deadline_s:
             raise OutOfTime
 
@@ -161,6 +164,7 @@ class PhaseSearch:
                 self._enter(form)
         equals = account.evaluated + _EQUALS
         while self._queue and not self.solved:
+            account.check_time()
             bound, _, _, candidate = heapq.heappop(self._queue)
             least = self.best.cost(self.objective)[0] if self.best else math.inf
             if bound < least:
@@ -257,6 +261,13 @@ def _least_s(setting: Setting, segment: Segment) -> float:
 def least_busy_s(setting: Setting) -> float:
     """Seconds that the arrays need for the whole cascade, whatever the mapping."""
     return _least_s(setting, (0, len(setting.units)))
+
+
+def least_moved_s(setting: Setting) -> float:
+    """Seconds in which the backing memory moves what the whole cascade reads and leaves, each value once."""
+    whole = (0, len(setting.units))
+    forms = [form for nest in nests_of_segment(setting, whole)[:1] for form in _form(setting, nest)]
+    return compulsory(setting, forms[0])[0] if forms else 0.0
 
 
 def count_mappings(setting: Setting, segment: Segment) -> int:

@@ -13,7 +13,7 @@ from attnsim.errors import AttnSimError, MappingError, Problem
 from attnsim.explore.mapper_answer import Goal, Tally, cost_of
 from attnsim.explore.mapper_outcome import Outcome
 from attnsim.explore.mapper_partition import PartitionSearch, Plan
-from attnsim.explore.mapper_phase import Account, PhaseObjective, least_busy_s
+from attnsim.explore.mapper_phase import Account, PhaseObjective, least_busy_s, least_moved_s
 from attnsim.explore.mapper_residency import mapping_of, phase_of
 from attnsim.explore.mapper_setting import Setting, setting_of
 from attnsim.pipeline import Plan as RunPlan
@@ -39,13 +39,14 @@ def search_spatial(plan: RunPlan, assumed: LoopNest, goal: Goal, account: Accoun
         PartitionSearch(setting, objective, account, account.budget // len(objectives)) for objective in objectives
     ]
     found, interrupted = _searched(searches)
-    runs = list(_runs(plan, setting, found, account))
+    exhausted = all(search.exhausted for search in searches)
+    runs = list(_runs(plan, setting, found, account)) if found or not exhausted else []
     if not runs and interrupted:
         raise KeyboardInterrupt
     if not runs:
         raise AttnSimError(_nothing_fits(plan, account))
     best = min(runs, key=lambda run: cost_of(run, goal.objective))
-    floor_s = max(searches[0].phase((0, len(setting.units))).moved_s, least_busy_s(setting))
+    floor_s = max(least_moved_s(setting), least_busy_s(setting))
     ideal = plan.assumptions.fill_drain == "ideal"
     proven = ideal and best is runs[0] and any(plan.proven for plan in found)
     return Outcome(
