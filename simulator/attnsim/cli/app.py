@@ -14,6 +14,7 @@ from attnsim.cli.compare import compare
 from attnsim.cli.explore import best, explore, pareto
 from attnsim.cli.iterate import iterate
 from attnsim.cli.listing import list_specs
+from attnsim.cli.map import find
 from attnsim.cli.predict import predict
 from attnsim.cli.report import report
 from attnsim.cli.roofline import roofline
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
     "analyse": analyse,
     "run": run,
     "compare": compare,
+    "map": find,
     "roofline": roofline,
     "trace": trace,
     "serve": serve,

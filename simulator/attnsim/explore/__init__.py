@@ -1,1 +1,1 @@
-"""Exploring designs: many hardware and mapping parameters at once, each simulated as a single run would be."""
+"""Design-space exploration: studies over values of any spec, their fronts, and the search for mappings."""

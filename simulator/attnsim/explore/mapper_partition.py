@@ -1,0 +1,255 @@
+"""How a cascade is cut into phases: runs of neighbouring Einsums, one phase after the other or all side by side.
+
+Phases that follow each other add up, so the best cut is a shortest path whose edges are phases. An edge is searched
+only when the shortest path with the lower bounds of all others goes over it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from attnsim.explore.mapper_compute import least_cycles, placed_together
+from attnsim.explore.mapper_nests import Tile, tiles_of
+from attnsim.explore.mapper_phase import (
+    Account,
+    Design,
+    OutOfTime,
+    PhaseObjective,
+    PhaseSearch,
+    count_mappings,
+    design_of,
+    fitting_blocks,
+    least_busy_s,
+)
+from attnsim.explore.mapper_residency import Form, residency_of, stays
+from attnsim.explore.mapper_setting import Segment, Setting
+
+_TRIES_BESIDE = 2
+_FORMS_BESIDE = 8
+_WORTH = 0.999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Designs of phases in order. beside: they run at once. proven: nothing of the space costs less."""
+
+    designs: tuple[Design, ...]
+    beside: bool
+    latency_s: float
+    energy_j: float
+    proven: bool = False
+
+    def cost(self, objective: PhaseObjective) -> float:
+        """What is minimized."""
+        return self.latency_s if objective == "latency" else self.energy_j
+
+
+class PartitionSearch:
+    """The search over all cuts of a cascade; it keeps what is known of each phase. budget: evaluations that it may make
+    of those of the account. exhausted: no cut in sequence is left that could be better."""
+
+    def __init__(self, setting: Setting, objective: PhaseObjective, account: Account, budget: int) -> None:
+        self.setting, self.objective, self.account, self.budget = setting, objective, account, max(1, budget)
+        self.exhausted = False
+        self._phases: dict[Segment, PhaseSearch] = {}
+
+    def phase(self, segment: Segment) -> PhaseSearch:
+        """The search of one phase, begun if it is new."""
+        if segment not in self._phases:
+            self.account.check_time()
+            self._phases[segment] = PhaseSearch(self.setting, segment, self.objective)
+        return self._phases[segment]
+
+    def search(self) -> Plan | None:
+        """The best plan that was found; None if none is feasible.
+
+        Phases in sequence first, with a quarter of the budget; then side by side; then what is left of the sequence.
+        """
+        begun = self.account.evaluated
+        self.account.stop_at = begun + max(1, self.budget // 4)
+        best, settled = self.in_sequence(math.inf)
+        self.account.stop_at = begun + max(1, 3 * self.budget // 4)
+        beside, excluded = self.side_by_side(best.latency_s if best else math.inf)
+        best = beside or best
+        self.account.stop_at = begun + self.budget
+        if not settled:
+            again, settled = self.in_sequence(best.cost(self.objective) if best else math.inf)
+            best = min((p for p in (best, again) if p), key=lambda plan: plan.cost(self.objective), default=None)
+        self.exhausted = settled
+        proven = settled and excluded and self.objective == "latency"
+        return replace(best, proven=proven) if best else None
+
+    def in_sequence(self, ceiling: float) -> tuple[Plan | None, bool]:
+        """The best phases one after the other, and whether no cut that costs less than the ceiling is left."""
+        try:
+            settled = self._settle(ceiling)
+        except OutOfTime:
+            settled = False
+        return self.best_so_far(), settled
+
+    def _settle(self, ceiling: float) -> bool:
+        """Search phases until the best path has no unsearched one, or costs as much as the ceiling."""
+        while True:
+            path = self._path()
+            unsolved = [segment for segment in path if not self.phase(segment).solved]
+            if not unsolved or sum(self.phase(segment).bound for segment in path) >= ceiling:
+                return True
+            for segment in unsolved:
+                self.phase(segment).solve(self.account)
+
+    def _path(self) -> list[Segment]:
+        """The cut with the smallest sum of bounds."""
+        count = len(self.setting.units)
+        best: list[tuple[float, list[Segment]]] = [(0.0, [])]
+        for end in range(1, count + 1):
+            ways = [(best[i][0] + self.phase((i, end)).bound, [*best[i][1], (i, end)]) for i in range(end)]
+            best.append(min(ways, key=lambda way: (way[0], len(way[1]))))
+        return best[-1][1] if math.isfinite(best[-1][0]) else []
+
+    def best_so_far(self) -> Plan | None:
+        """The cheapest cut, one after the other, of those phases for which a design was found."""
+        fronts: list[list[tuple[float, float, tuple[Design, ...]]]] = [[(0.0, 0.0, ())]]
+        for end in range(1, len(self.setting.units) + 1):
+            ways = [
+                (latency_s + design.latency_s, energy_j + design.energy_j, (*taken, design))
+                for start, front in enumerate(fronts)
+                for design in self._found((start, end))
+                for latency_s, energy_j, taken in front
+            ]
+            fronts.append(_unbeaten(ways))
+        plans = [
+            Plan(designs=taken, beside=False, latency_s=latency_s, energy_j=energy_j)
+            for latency_s, energy_j, taken in fronts[-1]
+        ]
+        return min(plans, key=lambda plan: plan.cost(self.objective), default=None)
+
+    def _found(self, segment: Segment) -> Iterator[Design]:
+        search = self._phases.get(segment)
+        if search is not None and search.best is not None:
+            yield search.best
+
+    def side_by_side(self, ceiling_s: float) -> tuple[Plan | None, bool]:
+        """A cut into phases that run at once, if one takes less than the ceiling; and whether none can.
+
+        For each phase the blocks that move least in an equal share of the buffer, of the cuts the one that moves least;
+        the arrays of all its Einsums are chosen together.
+        """
+        if self.objective != "latency" or len(self.setting.units) < 2:
+            return None, self.objective == "latency"
+        try:
+            if max(self._least_moving_s(), least_busy_s(self.setting)) >= _WORTH * ceiling_s:
+                return None, True
+            plan = self._beside(ceiling_s)
+        except OutOfTime:
+            plan = None
+        return (plan if plan is not None and plan.latency_s < ceiling_s else None), False
+
+    def _least_moving_s(self) -> float:
+        """Seconds of memory that no cut into two phases or more falls below."""
+        path = self._shortest({segment: self.phase(segment).moved_s for segment in self._parts()})
+        return sum(self.phase(segment).moved_s for segment in path) if path else math.inf
+
+    def _parts(self) -> list[Segment]:
+        """Runs of units that are not the whole cascade and that the model accepts."""
+        count = len(self.setting.units)
+        found = [(i, j) for j in range(1, count + 1) for i in range(j) if j - i < count]
+        return [segment for segment in found if math.isfinite(self.phase(segment).floor_s)]
+
+    def _shortest(self, costs: Mapping[Segment, float]) -> list[Segment]:
+        """The cut with the smallest sum of costs, of those that have one."""
+        best: dict[int, tuple[float, list[Segment]]] = {0: (0.0, [])}
+        for start, end in sorted(costs, key=lambda segment: (segment[1], segment[0])):
+            if start in best:
+                way = (best[start][0] + costs[start, end], [*best[start][1], (start, end)])
+                best[end] = min(best.get(end, way), way, key=lambda one: one[0])
+        return best.get(len(self.setting.units), (0.0, []))[1]
+
+    def _beside(self, ceiling_s: float) -> Plan | None:
+        units = len(self.setting.units)
+        designs = {
+            part: self._least_moved(part, self.setting.capacity_bytes / units, ceiling_s) for part in self._parts()
+        }
+        path = self._shortest({segment: d.residency.move_s for segment, d in designs.items() if d is not None})
+        if not path:
+            return None
+        share = self.setting.capacity_bytes / len(path)
+        again = [self._least_moved(segment, share, ceiling_s, tries=_FORMS_BESIDE) for segment in path]
+        chosen = [
+            min((d for d in (new, designs[part]) if d), key=_moving) for part, new in zip(path, again, strict=True)
+        ]
+        return self._together(chosen, share)
+
+    def _least_moved(
+        self, segment: Segment, capacity_bytes: float, ceiling_s: float, tries: int = _TRIES_BESIDE
+    ) -> Design | None:
+        """Of a few large tiles whose cycles stay below the ceiling the one that moves least."""
+        found: list[Design] = []
+        for form, ways in self._quickest_forms(segment, ceiling_s):
+            fitting = (
+                (tile, placement)
+                for tile in ways
+                for placement in placed_together(self.setting, [(form.nest, tile, form.works)])
+                if stays(self.setting, form, tile, placement, capacity_bytes)
+            )
+            for tile, placement in islice(fitting, tries):
+                blocks = fitting_blocks(self.setting, form, tile, placement, self.account, capacity_bytes)
+                tried = (design_of(self.setting, form, b, placement, self.account, capacity_bytes) for b in blocks)
+                found += islice((design for design in tried if design is not None), 1)
+        return min(found, key=_moving, default=None)
+
+    def _quickest_forms(self, segment: Segment, ceiling_s: float) -> list[tuple[Form, list[Tile]]]:
+        """The forms with the fewest cycles, each with its tiles that stay below the ceiling, every fourth, large
+        first."""
+        setting, clock_hz = self.setting, self.setting.hardware.clock_hz
+        rated = []
+        for form in self.phase(segment).forms():
+            tiles = sorted(tiles_of(setting, form.nest), key=lambda tile: -tile.x0 * tile.y0)[::4]
+            seconds = {tile: least_cycles(setting, form.nest, tile, form.works) / clock_hz for tile in tiles}
+            quick = [tile for tile in tiles if seconds[tile] < ceiling_s]
+            rated.append((min(seconds.values()), form, quick))
+        rated.sort(key=lambda one: one[0])
+        return [(form, quick) for _, form, quick in rated[:_FORMS_BESIDE]]
+
+    def _together(self, designs: Sequence[Design], capacity_bytes: float) -> Plan | None:
+        """The plan with Einsums placed anew, so that all phases together load the arrays evenly."""
+        setting = self.setting
+        placements = placed_together(setting, [(d.form.nest, d.tile, d.form.works) for d in designs])
+        final = []
+        for design, placement in zip(designs, placements, strict=True):
+            residency = residency_of(setting, design.form, design.tile, placement, capacity_bytes)
+            if isinstance(residency, str):
+                return None
+            final.append(design.with_placement(placement, residency, setting.hardware.clock_hz))
+        busy = [
+            sum(d.placement.array_cycles[a] for d in final) / setting.hardware.clock_hz for a in setting.hardware.arrays
+        ]
+        moved = [sum(d.residency.memory_s[m] for d in final) for m in setting.hardware.memories]
+        latency_s = max(*busy, *moved, *(design.latency_s for design in final))
+        energy_j = sum(design.energy_j for design in final)
+        return Plan(designs=tuple(final), beside=True, latency_s=latency_s, energy_j=energy_j)
+
+    def mappings(self) -> int:
+        """Mappings of the space: over all cuts the product of those of the phases, one after the other or at once."""
+        units = len(self.setting.units)
+        ways = [1]
+        for end in range(1, units + 1):
+            ways.append(sum(ways[start] * count_mappings(self.setting, (start, end)) for start in range(end)))
+        whole = count_mappings(self.setting, (0, units))
+        return whole + 2 * (ways[-1] - whole)
+
+
+def _moving(design: Design) -> tuple[float, float]:
+    return max(design.residency.move_s, design.compute_s), design.residency.move_s
+
+
+def _unbeaten(
+    ways: Sequence[tuple[float, float, tuple[Design, ...]]],
+) -> list[tuple[float, float, tuple[Design, ...]]]:
+    kept: list[tuple[float, float, tuple[Design, ...]]] = []
+    for way in sorted(ways, key=lambda one: one[:2]):
+        if not kept or way[1] < kept[-1][1]:
+            kept.append(way)
+    return kept

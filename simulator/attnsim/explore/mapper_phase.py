@@ -1,0 +1,332 @@
+"""The best way to run a group of Einsums in one phase: tiles in the order of their lower bound, until none can win.
+
+A tile is first judged by cycles that no placement beats and by the bytes that every mapping must move; then by its best
+placement; and only tiles that can still win get their blocks: for each number of tiles in a block what stays in the
+buffer.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Literal
+
+from attnsim.errors import MappingError
+from attnsim.explore.mapper_compute import Placement, least_cycles, placement_on, placements_of, whole_on_arrays
+from attnsim.explore.mapper_nests import (
+    Nest,
+    Tile,
+    block_sizes,
+    least_extent,
+    nests_of_segment,
+    tile_sizes,
+    tiles_of,
+)
+from attnsim.explore.mapper_residency import Form, Residency, compulsory, form_of, residency_of, stays
+from attnsim.explore.mapper_setting import Segment, Setting
+
+PhaseObjective = Literal["latency", "energy"]
+"""What adds up over phases: seconds, or joules."""
+
+_EQUALS = 24
+
+
+class OutOfTime(Exception):
+    """The search has used its seconds or its budget; what was found so far stands."""
+
+
+class Account:
+    """What a search has done so far, and what it may still do.
+
+    evaluated: tiles with blocks whose traffic was counted; infeasible: of which no choice of blocks fits; misfit: by
+    what did not fit. deadline_s: on `time.monotonic`, infinite without a limit. stop_at: evaluations after which the
+    present part of the search ends, None for the budget. watch: told of each evaluation.
+    """
+
+    def __init__(
+        self, *, budget: int, deadline_s: float = math.inf, watch: Callable[[int], None] | None = None
+    ) -> None:
+        self.budget, self.deadline_s, self.watch = budget, deadline_s, watch
+        self.stop_at: int | None = None
+        self.evaluated = self.infeasible = 0
+        self.misfit: dict[str, int] = {}
+
+    def spend(self) -> None:
+        """Count one evaluation; raises OutOfTime when none is left."""
+        most = self.budget if self.stop_at is None else min(self.stop_at, self.budget)
+        if self.evaluated >= most or time.monotonic() > self.deadline_s:
+            raise OutOfTime
+        self.evaluated += 1
+        if self.watch:
+            self.watch(self.evaluated)
+
+    def reject(self, reason: str, number: int) -> None:
+        """Count mappings that do not fit, and why."""
+        self.infeasible += number
+        self.misfit[reason] = self.misfit.get(reason, 0) + number
+
+    def check_time(self) -> None:
+        """Raise OutOfTime past the deadline."""
+        if time.monotonic() > self.deadline_s:
+            raise OutOfTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """One way to run a phase: seconds and joules under the ideal assumption."""
+
+    form: Form
+    tile: Tile
+    placement: Placement
+    residency: Residency
+    compute_s: float
+    latency_s: float
+    energy_j: float
+
+    def with_placement(self, placement: Placement, residency: Residency, clock_hz: float) -> Design:
+        """The design with Einsums elsewhere and the blocks that follow from it."""
+        compute_s = placement.cycles / clock_hz
+        return replace(
+            self,
+            placement=placement,
+            residency=residency,
+            compute_s=compute_s,
+            latency_s=max(compute_s, residency.move_s),
+            energy_j=placement.energy_j + residency.energy_j,
+        )
+
+    def cost(self, objective: PhaseObjective) -> tuple[float, float]:
+        """What is minimized, then what decides between equals."""
+        if objective == "energy":
+            return self.energy_j, self.latency_s
+        return self.latency_s, self.energy_j
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A tile of a nest; without a placement its bound is a rough one. rest: blocks that are still to be tried, None
+    before the first."""
+
+    form: Form
+    tile: Tile
+    placement: Placement | None = None
+    rest: tuple[Tile, ...] | None = None
+
+
+class PhaseSearch:
+    """The search of one group of Einsums; what it found is kept in `best`, `solved` says that nothing is better.
+
+    floor_s: seconds that every mapping takes, the longer of moved_s (memory) and busy_s (arrays); floor_j and moved_j:
+    the same in joules, the sum of both.
+    """
+
+    def __init__(self, setting: Setting, segment: Segment, objective: PhaseObjective) -> None:
+        self.setting, self.segment, self.objective = setting, segment, objective
+        self.floor_s = self.floor_j = self.moved_s = self.moved_j = self.busy_s = 0.0
+        self.best: Design | None = None
+        self.solved = False
+        self._queue: list[tuple[float, float, int, _Candidate]] | None = None
+        self._numbers = count()
+        self._open()
+
+    def _open(self) -> None:
+        """Find a floor under every mapping of the phase, without looking at one."""
+        forms = self.forms()
+        if not forms:
+            self.floor_s, self.floor_j, self.solved = math.inf, math.inf, True
+            return
+        self.moved_s, self.moved_j = compulsory(self.setting, forms[0])
+        self.floor_j = self.moved_j + _least_j(self.setting, self.segment)
+        self.busy_s = _least_s(self.setting, self.segment)
+        self.floor_s = max(self.moved_s, self.busy_s)
+
+    def forms(self) -> list[Form]:
+        """Every form of loops that the model accepts."""
+        return [form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest)]
+
+    @property
+    def bound(self) -> float:
+        """No design of the phase costs less."""
+        if self.solved:
+            return self.best.cost(self.objective)[0] if self.best else math.inf
+        return max(self._cost(self.floor_s, self.floor_j), self._queue[0][0] if self._queue else 0.0)
+
+    def solve(self, account: Account) -> Design | None:
+        """The best design; raises OutOfTime with the best so far in `best`."""
+        if self._queue is None and not self.solved:
+            self._queue = []
+            for form in self.forms():
+                self._enter(form)
+        equals = account.evaluated + _EQUALS
+        while self._queue and not self.solved:
+            account.check_time()
+            bound, _, _, candidate = heapq.heappop(self._queue)
+            least = self.best.cost(self.objective)[0] if self.best else math.inf
+            if bound < least:
+                equals = account.evaluated + _EQUALS
+            if bound > least or account.evaluated >= equals:
+                break
+            if candidate.placement is None:
+                self._place(candidate)
+                continue
+            try:
+                self._try(candidate, account, bound)
+            except OutOfTime:
+                self._push(bound, candidate)
+                raise
+        self.solved = True
+        return self.best
+
+    def _push(self, bound: float, candidate: _Candidate, rank: float | None = None) -> None:
+        """Of equal bounds new tiles come first, the larger ones before, as they read the buffer less often; then those
+        whose first block was the cheapest."""
+        assert self._queue is not None
+        area = candidate.tile.x0 * candidate.tile.y0
+        heapq.heappush(self._queue, (bound, -area if rank is None else rank, next(self._numbers), candidate))
+
+    def _enter(self, form: Form) -> None:
+        clock_hz = self.setting.hardware.clock_hz
+        for tile in tiles_of(self.setting, form.nest):
+            rough_s = max(least_cycles(self.setting, form.nest, tile, form.works) / clock_hz, self.floor_s)
+            self._push(self._cost(rough_s, self.floor_j), _Candidate(form=form, tile=tile))
+
+    def _cost(self, seconds: float, joules: float) -> float:
+        return seconds if self.objective == "latency" else joules
+
+    def _place(self, rough: _Candidate) -> None:
+        for least_energy in (False, True) if self.objective != "latency" else (False,):
+            form = rough.form
+            placement = placements_of(self.setting, form.nest, rough.tile, form.works, least_energy=least_energy)
+            least_s = max(placement.cycles / self.setting.hardware.clock_hz, self.floor_s)
+            candidate = _Candidate(form=form, tile=rough.tile, placement=placement)
+            self._push(self._cost(least_s, placement.energy_j + self.moved_j), candidate)
+
+    def _try(self, candidate: _Candidate, account: Account, bound: float) -> None:
+        """Look at the largest block of a new tile, and leave the others for later; else at all that are left."""
+        setting, form, placement = self.setting, candidate.form, candidate.placement
+        assert placement is not None
+        new = candidate.rest is None
+        sizes = candidate.rest
+        if sizes is None:
+            sizes = fitting_blocks(setting, form, candidate.tile, placement, account, setting.capacity_bytes)
+        for number, tile in enumerate(sizes):
+            design = design_of(setting, form, tile, placement, account, setting.capacity_bytes)
+            if design is None:
+                continue
+            if self.best is None or design.cost(self.objective) < self.best.cost(self.objective):
+                self.best = design
+            if self.objective == "latency" and design.residency.move_s <= design.compute_s:
+                return
+            if new:
+                later = replace(candidate, rest=sizes[number + 1 :])
+                self._push(bound, later, rank=design.cost(self.objective)[0])
+                return
+
+
+def _form(setting: Setting, nest: Nest) -> tuple[Form, ...]:
+    """The form of a nest; none if the model refuses it."""
+    try:
+        return (form_of(setting, nest),)
+    except MappingError:
+        return ()
+
+
+def _least_j(setting: Setting, segment: Segment) -> float:
+    """Joules of units and registers with each Einsum on the array that spends least."""
+    batch = math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
+    return batch * sum(
+        math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        * min(cost.energy_j for cost in setting.able[einsum.name].values())
+        for einsum in setting.einsums(segment)
+    )
+
+
+def _least_s(setting: Setting, segment: Segment) -> float:
+    """Seconds of the arrays if every PE had work all the time, with each Einsum as a whole on one array."""
+    hardware = setting.hardware
+    totals: dict[str, dict[str, float]] = {}
+    for einsum in setting.einsums(segment):
+        points = math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        points *= math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
+        able = setting.able[einsum.name]
+        totals[einsum.name] = {n: points * cost.cycles / hardware.arrays[n].pe_count for n, cost in able.items()}
+    return whole_on_arrays(totals, tuple(hardware.arrays)) / hardware.clock_hz
+
+
+def least_busy_s(setting: Setting) -> float:
+    """Seconds that the arrays need for the whole cascade, whatever the mapping."""
+    return _least_s(setting, (0, len(setting.units)))
+
+
+def least_moved_s(setting: Setting) -> float:
+    """Seconds in which the backing memory moves what the whole cascade reads and leaves, each value once."""
+    whole = (0, len(setting.units))
+    forms = [form for nest in nests_of_segment(setting, whole)[:1] for form in _form(setting, nest)]
+    return compulsory(setting, forms[0])[0] if forms else 0.0
+
+
+def count_mappings(setting: Setting, segment: Segment) -> int:
+    """Mappings of a phase: tiles, times blocks, times where each tensor from outside may stay, times arrays."""
+    einsums = setting.einsums(segment)
+    made = {einsum.name for einsum in einsums}
+    read = {access.tensor for einsum in einsums for access in einsum.inputs}
+    elsewhere = {a.tensor for e in setting.cascade.einsums if e.name not in made for a in e.inputs}
+    travelling = len(read - made) + len(made & (elsewhere | set(setting.cascade.outputs)))
+    arrays = math.prod(len(setting.able[einsum.name]) for einsum in einsums)
+    return sum(
+        arrays * (1 + len(nest.order)) ** travelling * len(tile_sizes(setting, nest.y)) * _blocks(setting, nest)
+        for nest in nests_of_segment(setting, segment)
+    )
+
+
+def _blocks(setting: Setting, nest: Nest) -> int:
+    return sum(len(block_sizes(setting, nest, Tile(x0=x0, y0=1))) for x0 in tile_sizes(setting, nest.x))
+
+
+def fitting_blocks(
+    setting: Setting, form: Form, tile: Tile, placement: Placement, account: Account, capacity_bytes: float
+) -> tuple[Tile, ...]:
+    """A tile with every number of tiles in a block, most first, without those in which what has to stay does not
+    fit."""
+    sizes = [replace(tile, x1=x1) for x1 in block_sizes(setting, form.nest, tile)]
+    first = bisect_left(sizes, True, key=lambda sized: stays(setting, form, sized, placement, capacity_bytes))
+    if first:
+        account.reject(setting.memory, first)
+    return tuple(sizes[first:])
+
+
+def design_of(
+    setting: Setting, form: Form, tile: Tile, placement: Placement, account: Account, capacity_bytes: float
+) -> Design | None:
+    """The best design with this tile and block; None if nothing fits."""
+    account.spend()
+    residency = residency_of(setting, form, tile, placement, capacity_bytes)
+    if isinstance(residency, str):
+        account.reject(residency, 1)
+        return None
+    placed = placement if whole_blocks(setting, form.nest, tile) else _placed_again(setting, form, tile, placement)
+    compute_s = placed.cycles / setting.hardware.clock_hz
+    return Design(
+        form=form,
+        tile=tile,
+        placement=placed,
+        residency=residency,
+        compute_s=compute_s,
+        latency_s=max(compute_s, residency.move_s),
+        energy_j=placed.energy_j + residency.energy_j,
+    )
+
+
+def _placed_again(setting: Setting, form: Form, tile: Tile, placement: Placement) -> Placement:
+    """The same arrays at these sizes."""
+    return placement_on(setting, form.nest, tile, form.works, {n: o.array for n, o in placement.options.items()})
+
+
+def whole_blocks(setting: Setting, nest: Nest, tile: Tile) -> bool:
+    """Whether the last block of X is full."""
+    return nest.x is None or math.ceil(setting.step.extents[nest.x] / tile.x0) % tile.x1 == 0
