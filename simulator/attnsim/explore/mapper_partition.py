@@ -30,6 +30,7 @@ from attnsim.explore.mapper_setting import Segment, Setting
 _TRIES_BESIDE = 2
 _FORMS_BESIDE = 8
 _WORTH = 0.999
+_SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +141,9 @@ class PartitionSearch:
         if self.objective != "latency" or len(self.setting.units) < 2:
             return None, self.objective == "latency"
         try:
-            if max(self._least_moving_s(), least_busy_s(self.setting)) >= _WORTH * ceiling_s:
-                return None, True
+            least_s = max(self._least_moving_s(), least_busy_s(self.setting))
+            if least_s >= _WORTH * ceiling_s:
+                return None, least_s >= ceiling_s * (1 - _SAME)
             plan = self._beside(ceiling_s)
         except OutOfTime:
             plan = None

@@ -34,6 +34,7 @@ PhaseObjective = Literal["latency", "energy"]
 """What adds up over phases: seconds, or joules."""
 
 _EQUALS = 24
+_SAME = 1e-12
 
 
 class OutOfTime(Exception):
@@ -220,7 +221,7 @@ class PhaseSearch:
                 continue
             if self.best is None or design.cost(self.objective) < self.best.cost(self.objective):
                 self.best = design
-            if self.objective == "latency" and design.residency.move_s <= design.compute_s:
+            if self.objective == "latency" and design.latency_s <= bound * (1 + _SAME):
                 return
             if new:
                 later = replace(candidate, rest=sizes[number + 1 :])
