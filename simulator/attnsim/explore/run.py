@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from pathlib import Path
 
 from attnsim.errors import AttnSimError, Problem, UnknownNameError
@@ -13,6 +14,7 @@ from attnsim.explore.sweep import BATCH, Progress, Watch, size_of, sweep, unwatc
 from attnsim.pipeline import make_plan
 from attnsim.runs import document_of, is_null, number_at, request_of, system_request
 from attnsim.serving.machine import read_system
+from attnsim.specs.claims import RunRequest
 from attnsim.specs.study import GRID, Range, Study, Value
 
 TRIED = 8
@@ -80,28 +82,37 @@ def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> t
 def _require_paths(space: Space, design: Design) -> None:
     for run in space.runs(design):
         try:
-            if run.system is None:
-                make_plan(request_of(run))
-            else:
-                system_request(run)
-                read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+            _read(run)
         except UnknownNameError:
             raise
         except AttnSimError as error:
-            if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
-                raise
+            _raise_told(error)
+
+
+def _read(run: RunRequest) -> None:
+    """Read the specs of a run with its values in place."""
+    if run.system is None:
+        make_plan(request_of(run))
+        return
+    system_request(run)
+    read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+
+
+def _raise_told(error: AttnSimError) -> None:
+    """Raise an error of the values or the options; all others are a design's own matter."""
+    if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
+        raise error
 
 
 def _has_metrics(space: Space, design: Design) -> bool:
     """Whether a design can be simulated; raises AttnSimError if its runs lack a metric."""
-    for run in space.runs(design):
-        try:
-            document = document_of(run)
-        except AttnSimError:
-            return False
-        for metric in space.study.metrics:
-            if not is_null(document, metric):
-                number_at(document, metric)
+    try:
+        documents = [document_of(run) for run in space.runs(design)]
+    except AttnSimError:
+        return False
+    for document, metric in product(documents, space.study.metrics):
+        if not is_null(document, metric):
+            number_at(document, metric)
     return True
 
 

@@ -39,11 +39,13 @@ def free_port() -> int:
 def await_port(port: int) -> None:
     """Wait until something listens there."""
     deadline_s = time.monotonic() + 30
-    while time.monotonic() < deadline_s:
-        with socket.socket() as tried:
-            if not tried.connect_ex(("127.0.0.1", port)):
-                return
+    while time.monotonic() < deadline_s and not listens(port):
         time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return not tried.connect_ex(("127.0.0.1", port))
 
 
 @contextmanager
