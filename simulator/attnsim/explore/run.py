@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from pathlib import Path
 
 from attnsim.errors import AttnSimError, Problem, UnknownNameError
@@ -79,6 +80,7 @@ def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> t
 
 
 def _require_paths(space: Space, design: Design) -> None:
+<<<<<<< HEAD
     errors = [error for run in space.runs(design) if (error := _reading_error(run)) is not None]
     for error in errors:
         if isinstance(error, UnknownNameError) or any(map(_leads_nowhere, error.problems)):
@@ -100,16 +102,49 @@ def _reading_error(run: RunRequest) -> AttnSimError | None:
 
 def _leads_nowhere(problem: Problem) -> bool:
     return problem.file.startswith("--set") or problem.path.startswith("--")
+=======
+    for run in space.runs(design):
+        try:
+            _read(run)
+        except UnknownNameError:
+            raise
+        except AttnSimError as error:
+            _raise_told(error)
+
+
+def _read(run: RunRequest) -> None:
+    """Read the specs of a run with its values in place."""
+    if run.system is None:
+        make_plan(request_of(run))
+        return
+    system_request(run)
+    read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
+
+
+def _raise_told(error: AttnSimError) -> None:
+    """Raise an error of the values or the options; all others are a design's own matter."""
+    if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
+        raise error
+>>>>>>> wt_x
 
 
 def _has_metrics(space: Space, design: Design) -> bool:
     """Whether a design can be simulated; raises AttnSimError if its runs lack a metric."""
+<<<<<<< HEAD
     for run in space.runs(design):
         try:
             document = document_of(run)
         except AttnSimError:
             return False
         for metric in (name for name in space.study.metrics if not is_null(document, name)):
+=======
+    try:
+        documents = [document_of(run) for run in space.runs(design)]
+    except AttnSimError:
+        return False
+    for document, metric in product(documents, space.study.metrics):
+        if not is_null(document, metric):
+>>>>>>> wt_x
             number_at(document, metric)
     return True
 

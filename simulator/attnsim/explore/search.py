@@ -152,7 +152,7 @@ class _Search:
                 break
             trial, design = self._trials.ask_for(fresh, sampler) if fresh else self._trials.ask(sampler)
             repeats += not self._keep(trial, design, found)
-        kept = self._within_budget(list(found.values()))
+        kept = self._settled(list(found.values()))
         return Asked(trials=tuple(t for t, _ in kept), designs=tuple(d for _, d in kept)) if kept else None
 
     def _keep(self, trial: Trial, design: Design, found: dict[tuple[str, ...], tuple[Trial, Design]]) -> bool:
@@ -176,12 +176,19 @@ class _Search:
             elif key is not None:
                 self._open.add(key)
 
-    def _within_budget(self, asked: Sequence[tuple[Trial, Design]]) -> list[tuple[Trial, Design]]:
-        """The trials that the budget has room for: with several machines others may have asked in the same moment."""
-        numbers = sorted(one.number for one in self._trials.tried())[: self._study.budget]
-        kept = [(trial, design) for trial, design in asked if trial.number in set(numbers)]
-        for trial, design in asked:
-            if (trial, design) not in kept:
+    def _settled(self, asked: Sequence[tuple[Trial, Design]]) -> list[tuple[Trial, Design]]:
+        """The trials that are this machine's to judge: the budget has room for them, and no trial before them, which
+        another machine may have asked for in the same moment, is of the same design."""
+        if not asked:
+            return []
+        self._trials.await_proposals(before=max(trial.number for trial, _ in asked))
+        first: dict[tuple[str, ...], int] = {}
+        for one in sorted(self._trials.tried(), key=lambda one: one.number):
+            first.setdefault(self._trials.key(one) or (), one.number)
+        room = set(sorted(first.values())[: self._study.budget])
+        kept = [(trial, design) for trial, design in asked if trial.number in room]
+        for trial, _ in asked:
+            if trial.number not in room:
                 self._trials.drop(trial.number)
         return kept
 

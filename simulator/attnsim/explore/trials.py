@@ -39,6 +39,7 @@ OWN = "this folder"
 TIMEOUT_S = 10
 _OPENINGS = 8
 """Machines that begin a search in the same moment all want to make the tables; those that come too late try again."""
+_TURNS, _TURN_S = 40, 0.05
 _MANIFEST = "attnsim"
 _WORST = 1.0
 Row = tuple[int, Design, Judged]
@@ -52,6 +53,7 @@ class Trials:
         self.parameters = parameters_of(study)
         self._kept, self._owner, self._copy = kept, owner, copy
         self._saved = len(self.all())
+        self._dead: set[int] = set()
         self._distributions = {one.path: distribution(one) for one in self.parameters}
         self._signs = (*(1 for _ in study.minimize), *(-1 for _ in study.maximize))
         self._places = [study.metrics.index(name) for name in study.objectives]
@@ -81,6 +83,15 @@ class Trials:
         """Trials that count towards the budget: those with a result and those that somebody judges now."""
         running = [one for one in self.all() if one.state.name == "RUNNING" and "owner" in one.user_attrs]
         return [*self.finished(), *running]
+
+    def await_proposals(self, before: int) -> None:
+        """Wait until other machines have said what their trials before a number are; not for those that have died."""
+        for _ in range(_TURNS if self._copy is None else 0):
+            silent = {one.number for one in self.all()[:before] if one.state.name == "RUNNING" and _is_silent(one)}
+            if not silent - self._dead:
+                return
+            time.sleep(_TURN_S)
+        self._dead = {one.number for one in self.all()[:before] if one.state.name == "RUNNING" and _is_silent(one)}
 
     def own_rank(self) -> int:
         """Number of the first trial of this folder, which no other folder has; 0 before there is one."""
@@ -208,6 +219,11 @@ class Trials:
             user_attrs={"owner": self._owner, "result": [list(judged.values), judged.infeasible]},
             constraints=self._constraints(judged),
         )
+
+
+def _is_silent(trial: FrozenTrial) -> bool:
+    """Whether a trial has a number, but is not proposed to its end."""
+    return "owner" not in trial.user_attrs
 
 
 def _state(name: str) -> optuna.trial.TrialState:

@@ -294,7 +294,7 @@ def _await_answer(data: Path) -> None:
 def test_machines_that_share_a_database_search_together_and_each_ends_with_all_rows(
     make_study: Callable[..., Path], tmp_path: Path
 ) -> None:
-    study = make_study(vary=MIXED, sampler="nsga2", budget=60)
+    study = make_study(vary=MIXED, sampler="nsga2", budget=30)
     with database(tmp_path) as url:
         machines = [started(study, tmp_path / name, url, "--batch-size", "3") for name in ("a", "b")]
         for machine in machines:
@@ -306,4 +306,4 @@ def test_machines_that_share_a_database_search_together_and_each_ends_with_all_r
             assert done.returncode == 0, errors
     rows = table(tmp_path / "a")
     assert rows.equals(table(tmp_path / "b"))
-    assert rows.select(*MIXED).n_unique() == rows.height == 60
+    assert rows.select(*MIXED).n_unique() == rows.height == 30
