@@ -80,29 +80,6 @@ def _some_values(space: Space, path: str, values: tuple[Value, ...] | None) -> t
 
 
 def _require_paths(space: Space, design: Design) -> None:
-<<<<<<< HEAD
-    errors = [error for run in space.runs(design) if (error := _reading_error(run)) is not None]
-    for error in errors:
-        if isinstance(error, UnknownNameError) or any(map(_leads_nowhere, error.problems)):
-            raise error
-
-
-def _reading_error(run: RunRequest) -> AttnSimError | None:
-    """What keeps the specs of a run from being read."""
-    try:
-        if run.system is None:
-            make_plan(request_of(run))
-        else:
-            system_request(run)
-            read_system(run.system, [f"{path}={value}" for path, value in run.set.items()])
-    except AttnSimError as error:
-        return error
-    return None
-
-
-def _leads_nowhere(problem: Problem) -> bool:
-    return problem.file.startswith("--set") or problem.path.startswith("--")
-=======
     for run in space.runs(design):
         try:
             _read(run)
@@ -125,26 +102,16 @@ def _raise_told(error: AttnSimError) -> None:
     """Raise an error of the values or the options; all others are a design's own matter."""
     if any(problem.file.startswith("--set") or problem.path.startswith("--") for problem in error.problems):
         raise error
->>>>>>> wt_x
 
 
 def _has_metrics(space: Space, design: Design) -> bool:
     """Whether a design can be simulated; raises AttnSimError if its runs lack a metric."""
-<<<<<<< HEAD
-    for run in space.runs(design):
-        try:
-            document = document_of(run)
-        except AttnSimError:
-            return False
-        for metric in (name for name in space.study.metrics if not is_null(document, name)):
-=======
     try:
         documents = [document_of(run) for run in space.runs(design)]
     except AttnSimError:
         return False
     for document, metric in product(documents, space.study.metrics):
         if not is_null(document, metric):
->>>>>>> wt_x
             number_at(document, metric)
     return True
 
