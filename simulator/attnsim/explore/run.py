@@ -17,8 +17,8 @@ from attnsim.serving.machine import read_system
 from attnsim.specs.claims import RunRequest
 from attnsim.specs.study import GRID, Range, Study, Value
 
-TRIED = 8
-"""Designs that an estimate is made from, spread over the grid."""
+TRIED, TIMED = 8, 64
+"""Designs that are tried, spread over the grid, and those in a row that an estimate is made from."""
 
 
 def run_study(
@@ -116,14 +116,23 @@ def _has_metrics(space: Space, design: Design) -> bool:
     return True
 
 
+def _timed(space: Space, size: int) -> list[Design]:
+    """Designs of a grid in a row, from its middle: as many as tell what one takes once much is known."""
+    if space.study.sampler != GRID or size < TIMED:
+        return []
+    numbers = range(size // 2, min(size // 2 + TIMED, size))
+    return [design for number in numbers if (design := space.design(number)) is not None]
+
+
 def dry_run(study: Study) -> tuple[int, float | None]:
     """(designs that will be tried, seconds each takes on one core); None where no tried design is feasible."""
     check(study)
     space = Space(study)
     size = size_of(space) if study.sampler == GRID else study.budget or 0
     designs = _spread(space)
-    judge(space, designs[:1])
-    began_s = time.perf_counter()
     judged = judge(space, designs)
-    each_s = (time.perf_counter() - began_s) / len(designs)
+    timed = _timed(space, size) or designs
+    began_s = time.perf_counter()
+    judged += judge(space, timed)
+    each_s = (time.perf_counter() - began_s) / len(timed)
     return size, each_s if any(not one.infeasible for one in judged) else None
