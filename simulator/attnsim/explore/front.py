@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_AT_ONCE = 1 << 18
+"""Pairs of designs that are compared at a time, so that memory stays small."""
 
 
 class Front:
@@ -49,8 +51,10 @@ class Front:
 def _beaten(costs: Floats, others: Floats) -> npt.NDArray[np.bool_]:
     """Which rows are no better in any objective than some row of `others`."""
     found = np.zeros(len(costs), np.bool_)
-    for other in others:
-        found |= (other <= costs).all(axis=1)
+    step = max(_AT_ONCE // max(len(costs), 1), 1)
+    for first in range(0, len(others), step):
+        some = others[first : first + step, None, :]
+        found |= (some <= costs[None, :, :]).all(axis=2).any(axis=0)
     return found
 
 

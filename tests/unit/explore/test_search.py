@@ -177,6 +177,28 @@ def test_a_search_killed_at_any_moment_ends_with_the_rows_of_one_that_ran_throug
     assert table(tmp_path / "killed").equals(table(tmp_path / "whole"))
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_that_was_interrupted_tries_what_it_would_have_tried(
+    tiny: Tiny, judged_by: Callable, tmp_path: Path, sampler: str
+) -> None:
+    study = tiny(vary=MIXED, sampler=sampler, budget=40)
+    judged_by(rule)
+    search(study, tmp_path / "whole", batch=5)
+    for stop in (11, 23):
+        with pytest.raises(KeyboardInterrupt):
+            search(study, tmp_path / "out", batch=5, resume=True, watch=_stopping_at(stop))
+    search(study, tmp_path / "out", batch=5, resume=True)
+    assert table(tmp_path / "out").equals(table(tmp_path / "whole"))
+
+
+def _stopping_at(done: int) -> Callable[[Progress], None]:
+    def watch(progress: Progress) -> None:
+        if progress.done >= done:
+            raise KeyboardInterrupt
+
+    return watch
+
+
 @pytest.mark.parametrize("lost", ["search.db", "part", "half of the parts"])
 def test_a_search_goes_on_from_its_parts_or_from_its_database(
     tiny: Tiny, judged_by: Callable, tmp_path: Path, lost: str
