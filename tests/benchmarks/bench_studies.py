@@ -116,9 +116,13 @@ def cluster(workers: int) -> Iterator[str]:
             time.sleep(8)
             yield address
         finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+            _end(processes)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 def memory() -> dict[str, float]:
