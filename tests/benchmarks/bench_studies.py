@@ -1,7 +1,7 @@
 """How studies scale: processes and Dask workers, memory of a million designs, and how much of a front a search finds.
 
 Writes reports/performance/studies.md and studies.json. Times are by the clock on the wall, the least of several, taken
-in turn; a million designs are judged by a stand-in, since only what happens around the simulation is of interest there.
+in turn. The million designs are simulated, all of them, by two processes that are killed half way.
 """
 
 from __future__ import annotations
@@ -19,36 +19,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from million import VARIED, million
 
-from attnsim.explore import sweep as sweeping
 from attnsim.explore.evaluate import Judged
 from attnsim.explore.front import hypervolume
 from attnsim.explore.results import read_results
 from attnsim.explore.run import run_study
 from attnsim.explore.space import Design, Space
 from attnsim.explore.store import frames_of
-from attnsim.explore.sweep import Progress, signs_of, sweep
-from attnsim.specs.study import Study
+from attnsim.explore.sweep import signs_of
+from attnsim.specs.study import Study, load_study
 
 REPORTS = Path(__file__).parents[2] / "reports" / "performance"
 REPEATS = 3
-SERIAL_S = 40.0
-"""About how long the study takes on one core that two workers are compared with; starting them takes a second."""
-POINTS = 1_000_000
+DESIGNS = 60_000
+"""So many that starting processes, about a second, is little beside them."""
+BATCH = 256
 SHARE = 0.05
 SEEDS = (0, 1, 2)
 SAMPLERS = ("random", "sobol", "nsga2", "nsga3", "tpe")
-BASE = {"hardware": "fusemax", "mapping": "cascade", "model": "bert", "batch": 1, "seq_len": 4096}
-ARRAYS, BUFFER = "hardware.arrays.array_2d.shape", "hardware.memories.global_buffer.capacity"
-BANDWIDTH, CLOCK = "hardware.memories.dram.bandwidth", "hardware.clock"
+SHIPPED = "fusemax_search"
+BANDWIDTH = "hardware.memories.dram.bandwidth"
 
 
 def main() -> None:
     """Measure and write the report."""
-    if sys.argv[1:2] == ["million"]:
-        million(Path(sys.argv[2]), resume=sys.argv[3] == "resume")
-        return
-    numbers = {**scaling(), **memory(), **searching()}
+    numbers = {**scaling(), **million(study_of(vary={**_arrays(), **VARIED})), **searching()}
     REPORTS.mkdir(parents=True, exist_ok=True)
     kept = {name: float(f"{value:.3g}") for name, value in numbers.items()}
     (REPORTS / "studies.json").write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", "utf-8", newline="\n")
@@ -57,45 +53,31 @@ def main() -> None:
 
 
 def study_of(**changes: object) -> Study:
-    """A study of arrays, buffers, bandwidths and clocks for FuseMax."""
-    vary = {
-        ARRAYS: [[size, size] for size in (32, 64, 96, 128, 192, 256, 384, 512)],
-        BUFFER: {"from": "1 MiB", "to": "128 MiB", "factor": 2},
-        BANDWIDTH: {"from": "100 GB/s", "to": "1600 GB/s", "steps": 16, "log": True},
-        CLOCK: {"from": "0.6 GHz", "to": "1.2 GHz", "steps": 4},
-    }
-    document = {
-        "name": "bench",
-        "source": "made for this benchmark",
-        "base": BASE,
-        "vary": vary,
-        "derive": {"hardware.arrays.array_1d.shape": {"of": ARRAYS, "item": 0, "as_list": True}},
-        "minimize": ["latency_s", "energy_j.total", "area_m2"],
-        **changes,
-    }
-    return Study.model_validate(document)
+    """The shipped study of a search, all of its designs, with changes."""
+    document = load_study(SHIPPED).model_dump(by_alias=True, exclude_none=True)
+    return Study.model_validate({**document, "sampler": "grid", "record": [], **changes})
+
+
+def _arrays() -> dict[str, object]:
+    return {path: values for path, values in load_study(SHIPPED).vary.items() if path.startswith("hardware.arrays.")}
 
 
 def scaling() -> dict[str, float]:
     """Seconds of one study in this process, in two processes and on two workers of a cluster."""
-    few = study_of(vary={BANDWIDTH: {"from": "100 GB/s", "to": "1600 GB/s", "steps": 64}})
-    _took_s(few)
-    steps = max(round(64 * SERIAL_S / _took_s(few)), 256)
-    study = study_of(vary={BANDWIDTH: {"from": "100 GB/s", "to": "1600 GB/s", "steps": steps}})
-    batch = max(min(steps // 64, 512), 1)
+    study = study_of(vary={BANDWIDTH: {"from": "50 GB/s", "to": "800 GB/s", "steps": DESIGNS}})
     took: dict[str, list[float]] = {"one": [], "processes": [], "dask": []}
     with cluster(2) as scheduler:
         for _ in range(REPEATS):
-            took["one"].append(_took_s(study, batch=batch))
-            took["processes"].append(_took_s(study, batch=batch, processes=2))
-            took["dask"].append(_took_s(study, batch=batch, scheduler=scheduler))
-    return {"designs": float(steps), **{f"{name}_s": min(times) for name, times in took.items()}}
+            took["one"].append(_took_s(study))
+            took["processes"].append(_took_s(study, processes=2))
+            took["dask"].append(_took_s(study, scheduler=scheduler))
+    return {"designs": float(DESIGNS), **{f"{name}_s": min(times) for name, times in took.items()}}
 
 
 def _took_s(study: Study, **options: object) -> float:
     with tempfile.TemporaryDirectory() as folder:
         began_s = time.perf_counter()
-        run_study(study, Path(folder) / "out", **options)  # type: ignore[arg-type]
+        run_study(study, Path(folder) / "out", batch=BATCH, **options)  # type: ignore[arg-type]
         return time.perf_counter() - began_s
 
 
@@ -125,58 +107,6 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def memory() -> dict[str, float]:
-    """Most memory and the time of a million designs: stopped in the middle, taken up again, and read."""
-    numbers = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for part in ("begin", "resume"):
-            command = [sys.executable, __file__, "million", str(Path(folder) / "out"), part]
-            began_s = time.perf_counter()
-            told = subprocess.run(command, check=True, capture_output=True, text=True)
-            numbers[f"million_{part}_s"] = time.perf_counter() - began_s
-            numbers |= {f"million_{part}_{name}": value for name, value in json.loads(told.stdout).items()}
-    return numbers
-
-
-def million(folder: Path, *, resume: bool) -> None:
-    """Half of a million designs, or the other half and the front of all; prints what it took."""
-    import resource
-
-    sweeping.judge = stand_in  # type: ignore[assignment]
-    hundred = {"from": 1, "to": 100, "steps": 100}
-    study = study_of(vary={CLOCK: hundred, "batch": hundred, "seq_len": hundred}, derive={})
-    try:
-        sweep(study, folder, resume=resume, watch=unwatched if resume else stop_half_way)
-    except KeyboardInterrupt:
-        designs = POINTS // 2
-    else:
-        designs = read_results(folder).designs
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(json.dumps({"gb": most * unit / 1e9, "designs": designs}))  # noqa: T201
-
-
-def unwatched(_progress: Progress) -> None:
-    """Nobody looks."""
-
-
-def stop_half_way(progress: Progress) -> None:
-    """As Ctrl-C in the middle."""
-    if progress.done >= POINTS // 2:
-        raise KeyboardInterrupt
-
-
-def stand_in(_space: Space, designs: Sequence[Design]) -> list[Judged]:
-    """Three objectives that pull apart, with a front of some hundred designs, and every tenth design infeasible."""
-    judged = []
-    for design in designs:
-        x, y, z = (float(str(value)) / 100 for value in design.values())
-        reason = "bound: x" if (x * 100 + y * 100) % 10 == 0 else ""
-        values = (x + z, y + (1 - z) ** 2, (1 - x) * (1 - y) + z / 10)
-        judged.append(Judged(values=tuple(round(value, 1) for value in values), infeasible=reason))
-    return judged
-
-
 def searching() -> dict[str, float]:
     """Hypervolume that each sampler reaches with a twentieth of the designs, relative to that of all of them."""
     study = study_of()
@@ -187,6 +117,7 @@ def searching() -> dict[str, float]:
         volume = _measure(study, folder / "all")
         size = sum(frame.height for frame in frames_of(folder / "all"))
         numbers |= {"space": float(size), "budget": float(int(SHARE * size))}
+        numbers["front"] = float(len(read_results(folder / "all").front))
         known = _known(study, folder / "all")
         for sampler in SAMPLERS:
             shares = [_share(study, sampler, seed, folder, known, volume) for seed in SEEDS]
@@ -250,9 +181,12 @@ def page(numbers: dict[str, float]) -> str:
         (f"{numbers['designs']:,.0f} designs in one process", f"{one:.1f} s", ""),
         ("in two processes", f"{two:.1f} s, {one / two:.2f} x", "1.8 x"),
         ("on two workers of a Dask cluster", f"{dask:.1f} s, {one / dask:.2f} x", "1.7 x"),
-        ("memory of a million designs, first half", f"{numbers['million_begin_gb']:.2f} GB", "at most 1 GB"),
-        ("second half, taken up again, and the front", f"{numbers['million_resume_gb']:.2f} GB", "at most 1 GB"),
-        ("a million designs around their simulation", f"{_million_s(numbers):.0f} s", ""),
+        ("a million designs in two processes", f"{_million_s(numbers):.0f} s", ""),
+        ("memory of all processes, to a kill -9 half way", f"{numbers['million_begin_gb']:.2f} GB", "at most 1 GB"),
+        ("taken up again, to the end", f"{numbers['million_resume_gb']:.2f} GB", "at most 1 GB"),
+        ("designs written before the kill, and at the end", _written(numbers), ""),
+        ("its front", f"{numbers['million_front']:,.0f} designs", ""),
+        ("designs that are wrongly on it or off it", f"{numbers['million_wrong']:.0f}", "0"),
     ]
     searched = [
         f"| {name} | {numbers[f'{name}_mean_fraction']:.1%} | {numbers[f'{name}_least_fraction']:.1%} |"
@@ -270,7 +204,7 @@ def page(numbers: dict[str, float]) -> str:
         "",
         "## Searches beside all designs",
         "",
-        f"{numbers['space']:,.0f} designs of arrays, buffers, bandwidths and clocks for FuseMax, three objectives;",
+        f"{numbers['space']:,.0f} designs of arrays, buffers and bandwidths for FuseMax, three objectives;",
         f"searches try {numbers['budget']:,.0f} of them ({SHARE:.0%}). Hypervolume of what they find, relative to that",
         f"of all designs, objectives in logarithms; mean and least of {len(SEEDS)} seeds. The best is to reach 98%.",
         "",
@@ -279,6 +213,10 @@ def page(numbers: dict[str, float]) -> str:
         *searched,
     ]
     return "\n".join([*lines, ""])
+
+
+def _written(numbers: dict[str, float]) -> str:
+    return f"{numbers['million_begin_designs']:,.0f}, {numbers['million_resume_designs']:,.0f}"
 
 
 def _million_s(numbers: dict[str, float]) -> float:

@@ -59,12 +59,14 @@ def explore(
     json: JsonOption = False,
 ) -> Answer:
     """Evaluate the designs of a study, write them down as they come, and print the front."""
+    from attnsim.explore.notes import notes_of
     from attnsim.explore.run import dry_run as estimate
     from attnsim.explore.run import run_study
     from attnsim.specs.overrides import parse_override
     from attnsim.specs.study import load_study
 
     loaded = load_study(study, [parse_override(text) for text in set_ or ()])
+    sys.stderr.write("".join(f"note: {note}\n" for note in notes_of(loaded)))
     if dry_run:
         return Answer(text=_estimate(loaded, estimate(loaded)))
     folder = out or Path(f"{loaded.name}-results")

@@ -24,6 +24,7 @@ _UNLIMITED = 1 << 20
 CLOCK_BITS = 56
 MOST_RESULTS = 16_384
 _RESULTS: dict[Hashable, FoldedResult] = {}
+_SPANS: dict[Hashable, tuple[PhaseSpan, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ class ProgramPhase:
     """A phase: `programs` that run at once; where they use the same resource they take turns.
 
     beside: it runs side by side with the phase before it. rounds: how many times it hands over to a phase beside
-    it; 0 when phases beside each other do not wait for one another. once: it is not part of each layer.
+    it; 0 when phases beside each other do not wait for one another. once: it is not part of each layer. key: of
+    phases that take the same time; None for one that is simulated anew.
     """
 
     step: str
@@ -57,6 +59,7 @@ class ProgramPhase:
     beside: bool = False
     rounds: int = 0
     once: bool = False
+    key: Hashable = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,18 @@ def _unit_ps(total_ps: int) -> int:
 
 
 def _spans(group: Sequence[ProgramPhase], engine: str) -> tuple[PhaseSpan, ...]:
+    """What a group comes to; the fast engine remembers it where every phase has a key."""
+    keys = tuple(phase.key for phase in group)
+    if engine != "fast" or None in keys:
+        return _spans_of(group, engine)
+    if keys not in _SPANS:
+        if len(_SPANS) >= MOST_RESULTS:
+            _SPANS.clear()
+        _SPANS[keys] = _spans_of(group, engine)
+    return _SPANS[keys]
+
+
+def _spans_of(group: Sequence[ProgramPhase], engine: str) -> tuple[PhaseSpan, ...]:
     """The span of a group, or one for each marker of a program that stands alone."""
     (timed, *more) = [timed for phase in group for timed in phase.programs]
     if more or not timed.markers:

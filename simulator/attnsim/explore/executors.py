@@ -101,7 +101,9 @@ def opened(
     if scheduler is not None and processes > 1:
         what = "a cluster has workers of its own"
         raise AttnSimError(Problem(path="--processes", what=what, remedy="leave it out, or --scheduler"))
-    chosen = _cluster(study, scheduler) if scheduler is not None else _pool(processes) if processes > 1 else _here()
+    chosen = (
+        _cluster(study, scheduler) if scheduler is not None else _pool(study, processes) if processes > 1 else _here()
+    )
     try:
         with chosen as found:
             yield found
@@ -134,15 +136,18 @@ def _here() -> Iterator[tuple[None, int]]:
 
 
 @contextmanager
-def _pool(processes: int) -> Iterator[tuple[Executor, int]]:
-    """Processes of this machine, which end with the block, and with this process however it ends."""
+def _pool(study: Study, processes: int) -> Iterator[tuple[Executor, int]]:
+    """Processes of this machine, which end with the block, and with this process however it ends.
+
+    They start, and load what they need, while this process goes on.
+    """
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         processes, mp_context=multiprocessing.get_context("spawn"), initializer=_watch_parent
     )
     with _interrupts_left_to_this_process():
         for _ in range(processes):
-            executor.submit(os.getpid)
+            executor.submit(manifest_of, study)
     try:
         yield executor, processes
     except BaseException:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from attnsim.errors import AttnSimError
 from attnsim.explore.space import Design, Space, text_of
 from attnsim.specs.spec import problem_at
-from attnsim.specs.study import Range, Study, Value, read_number, values_of, written
+from attnsim.specs.study import Range, Study, Value, compared, ends_of, read_number, values_of, written
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -54,25 +54,24 @@ def _parameter(path: str, given: list[Value] | Range) -> Parameter:
     values = values_of(given)
     if values is not None or not isinstance(given, Range):
         return Parameter(path=path, values=values, ordered=isinstance(given, Range) or in_order(values or ()))
-    first, last = read_number(given.first), read_number(given.last)
-    assert first is not None
-    assert last is not None
-    ends = (math.ceil(first[0]), math.floor(last[0])) if given.whole else (first[0], last[0])
-    return Parameter(
-        path=path, values=None, first=ends[0], last=ends[1], unit=first[1], log=given.log, whole=given.whole
-    )
+    ends = ends_of(given)
+    assert ends is not None
+    first, last, unit = ends
+    if given.whole:
+        first, last = math.ceil(first), math.floor(last)
+    return Parameter(path=path, values=None, first=first, last=last, unit=unit, log=given.log, whole=given.whole)
 
 
 def in_order(values: Sequence[Value]) -> bool:
-    """Whether values are numbers of one unit, or lists of as many numbers, that all rise or all fall."""
+    """Whether values are numbers of one kind, or lists of as many numbers, that all rise or all fall."""
     rows = [value if isinstance(value, list) else [value] for value in values]
-    columns = [[read_number(item) for item in column] for column in zip(*rows, strict=False)]
+    columns = [[compared(item) for item in column] for column in zip(*rows, strict=False)]
     if len(values) < 2 or len({len(row) for row in rows}) > 1:
         return False
     steps: list[float] = []
     for column in columns:
         known = [number for number in column if number is not None]
-        if len(known) < len(column) or len({unit for _, unit in known}) > 1:
+        if len(known) < len(column) or len({kind for _, kind in known}) > 1:
             return False
         steps += [after[0] - before[0] for before, after in pairwise(known)]
     return any(steps) and (all(step >= 0 for step in steps) or all(step <= 0 for step in steps))

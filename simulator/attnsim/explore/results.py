@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from attnsim.specs.library import suggest
 from attnsim.specs.study import Study, study_problems, values_of
 
 Row = dict[str, object]
+_MISSING = re.compile(r"([\d,]+) B too many")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,22 @@ def read_results(folder: Path, objectives: Sequence[str] = ()) -> Results:
     ordered = sorted(
         rows.values(), key=lambda row: (_group(study, row), signs[first] * number_in(row, first), row[NUMBER])
     )
-    return Results(study=study, front=tuple(ordered), designs=designs, feasible=feasible, reasons=dict(reasons))
+    return Results(study=study, front=tuple(ordered), designs=designs, feasible=feasible, reasons=_together(reasons))
+
+
+def _together(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Reasons that differ in nothing but how many bytes are missing, as one."""
+    alike: dict[str, list[tuple[int, str, int]]] = {}
+    for reason, count in reasons.items():
+        found = _MISSING.search(reason)
+        text = _MISSING.sub("\0", reason) if found else reason
+        alike.setdefault(text, []).append((int(found[1].replace(",", "")) if found else 0, reason, count))
+    together: dict[str, int] = {}
+    for text, group in alike.items():
+        least, most = min(group)[0], max(group)[0]
+        told = group[0][1] if len(group) == 1 else text.replace("\0", f"{least:,} to {most:,} B too many")
+        together[told] = sum(count for _, _, count in group)
+    return together
 
 
 def _group(study: Study, row: Row) -> tuple[int, ...]:

@@ -33,11 +33,11 @@ def run_study(
     watch: Watch = unwatched,
 ) -> Progress:
     """Run a study to its end; raises AttnSimError for anything wrong in the input. An interrupt keeps what is done."""
-    check(study)
     if study.sampler == GRID and storage is not None:
         what = "a grid needs no database"
         raise AttnSimError(Problem(path="--storage", what=what, remedy="leave it out, or set a sampler"))
     with opened(study, folder, processes=processes, scheduler=scheduler) as (executor, workers):
+        check(study)
         if study.sampler == GRID:
             return sweep(study, folder, executor=executor, workers=workers, resume=resume, batch=batch, watch=watch)
         from attnsim.explore.search import search

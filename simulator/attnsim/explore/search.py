@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
 _POPULATION = (12, 64)
-_POPULATIONS = 8
+_POPULATIONS = 12
 """Generations that a budget is meant for."""
 _AT_ONCE = {"tpe": 8, "gp": 4}
 _DRAWS = 200

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-MOST_REMEMBERED = 8192
+MOST_REMEMBERED = 32_768
 
 
 class Same(Generic[T]):

@@ -6,9 +6,9 @@ chain of memories from the innermost buffer to the backing store. After the comp
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag
 
 from attnsim.errors import Problem
 from attnsim.specs.library import suggest
@@ -58,16 +58,72 @@ class Array(Spec):
         return self.shape[0] * (self.shape[1] if len(self.shape) == 2 else 1)
 
 
+class EnergyByCapacity(Spec):
+    """An energy that grows with the capacity of its memory: `value` at the capacity `at`, by its power `exponent`."""
+
+    value_j: Joule = Field(alias="value")
+    at_bytes: Bytes = Field(alias="at")
+    exponent: float = Field(ge=0, le=2)
+    source: Source | None = None
+
+
+class AreaByCapacity(Spec):
+    """An area that grows with the capacity of its memory: `value` at the capacity `at`, by its power `exponent`."""
+
+    value_m2: SquareMetre = Field(alias="value")
+    at_bytes: Bytes = Field(alias="at")
+    exponent: float = Field(ge=0, le=2)
+    source: Source | None = None
+
+
+def _form(value: object) -> str:
+    return "by_capacity" if isinstance(value, dict | Spec) else "fixed"
+
+
+_Energy = Annotated[
+    Annotated[Joule, Tag("fixed")] | Annotated[EnergyByCapacity, Tag("by_capacity")], Discriminator(_form)
+]
+_Area = Annotated[
+    Annotated[SquareMetre, Tag("fixed")] | Annotated[AreaByCapacity, Tag("by_capacity")], Discriminator(_form)
+]
+
+
 class Memory(Spec):
-    """One level of the memory hierarchy; a level without capacity is unbounded, one without bandwidth never limits."""
+    """One level of the memory hierarchy; a level without capacity is unbounded, one without bandwidth never limits.
+
+    Energies of an access and the area are values, or grow with the capacity, so that a design with another capacity
+    has others.
+    """
 
     capacity_bytes: Bytes | None = Field(alias="capacity", default=None)
     bandwidth_bytes_per_s: BytesPerSecond | None = Field(alias="bandwidth", default=None)
     access_bytes: Bytes = Field(alias="access")
-    read_j: Joule = Field(alias="read")
-    write_j: Joule = Field(alias="write")
-    area_m2: SquareMetre | None = Field(alias="area", default=None)
+    read: _Energy
+    write: _Energy
+    area: _Area | None = None
     source: Source | None = None
+
+    @property
+    def read_j(self) -> float:
+        """Energy of reading `access_bytes`."""
+        return self._sized(self.read)
+
+    @property
+    def write_j(self) -> float:
+        """Energy of writing `access_bytes`."""
+        return self._sized(self.write)
+
+    @property
+    def area_m2(self) -> float | None:
+        """Area of the whole memory, None if it is unknown."""
+        return None if self.area is None else self._sized(self.area)
+
+    def _sized(self, given: float | EnergyByCapacity | AreaByCapacity) -> float:
+        if not isinstance(given, EnergyByCapacity | AreaByCapacity):
+            return given
+        value = given.value_j if isinstance(given, EnergyByCapacity) else given.value_m2
+        share = (self.capacity_bytes or given.at_bytes) / given.at_bytes
+        return value if share == 1 else value * share**given.exponent
 
 
 class SpatialArray(FileSpec):

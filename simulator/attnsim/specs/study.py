@@ -19,7 +19,7 @@ from attnsim.specs.library import find, suggest
 from attnsim.specs.load import load_spec
 from attnsim.specs.overrides import Override
 from attnsim.specs.spec import FileSpec, Source, Spec, Text, problem_at
-from attnsim.units import UnitError, parse_quantity
+from attnsim.units import Dimension, UnitError, parse_quantity, parse_unit
 
 Scalar = str | int | float
 Value = Scalar | list[Scalar]
@@ -33,7 +33,7 @@ MOST_VALUES = 1_000_000
 
 
 class Range(Spec):
-    """Numbers from one to another, of one unit. steps: so many, evenly; factor: each so many times the one before;
+    """Numbers from one to another, of one kind. steps: so many, evenly; factor: each so many times the one before;
     neither: any number in between, which only searches can take (`log`: evenly in its logarithm). whole: integers.
     """
 
@@ -165,21 +165,22 @@ def _list_problem(values: list[Value]) -> tuple[str, str] | None:
 
 
 def _range_problem(values: Range, sampler: Sampler) -> tuple[str, str] | None:
-    first, last = read_number(values.first), read_number(values.last)
-    if first is None or last is None:
-        wrong = values.first if first is None else values.last
-        return f"{wrong!r} is no number", "write from: 1 MiB, to: 64 MiB"
-    if first[1] != last[1]:
-        return f"{values.first!r} and {values.last!r} have different units", "use one unit for both"
-    if not first[0] < last[0]:
+    for end in (values.first, values.last):
+        if read_number(end) is None:
+            return f"{end!r} is no number", "write from: 1 MiB, to: 64 MiB"
+    ends = ends_of(values)
+    if ends is None:
+        return f"{values.first!r} and {values.last!r} are not of one kind", "write numbers with units of one kind"
+    first, last, _ = ends
+    if not first < last:
         return f"the range from {values.first} to {values.last} is empty", "write the smaller number first"
     if values.steps is not None and values.factor is not None:
         return "has steps and a factor", "give one of them"
-    if values.factor is not None and (values.factor <= 1 or first[0] <= 0):
+    if values.factor is not None and (values.factor <= 1 or first <= 0):
         return "would never end", "begin above zero, with a factor above one"
     if values.steps == 1:
         return "has a single step", "give two or more, or list the value"
-    if values.log and first[0] <= 0:
+    if values.log and first <= 0:
         return "has no logarithm at its beginning", "begin above zero"
     if values.steps is None and values.factor is None and sampler == GRID:
         return "has no end of values between them", "give steps or a factor, or a sampler that searches"
@@ -261,19 +262,41 @@ def values_of(values: list[Value] | Range) -> tuple[Value, ...] | None:
     """The values of a parameter in order; None for a range without steps."""
     if not isinstance(values, Range):
         return tuple(values)
-    first, last = read_number(values.first), read_number(values.last)
-    assert first is not None
-    assert last is not None
+    ends = ends_of(values)
+    assert ends is not None
+    first, last, unit = ends
     if values.factor is not None:
-        numbers = [first[0]]
-        while numbers[-1] * values.factor <= last[0] * (1 + 1e-9) and len(numbers) < MOST_VALUES:
+        numbers = [first]
+        while numbers[-1] * values.factor <= last * (1 + 1e-9) and len(numbers) < MOST_VALUES:
             numbers.append(numbers[-1] * values.factor)
     elif values.steps is not None:
         count = values.steps - 1
-        numbers = [_between(first[0], last[0], place / count, log=values.log) for place in range(values.steps)]
+        numbers = [_between(first, last, place / count, log=values.log) for place in range(values.steps)]
     else:
         return None
-    return tuple(dict.fromkeys(written(number, first[1], whole=values.whole) for number in numbers))
+    return tuple(dict.fromkeys(written(number, unit, whole=values.whole) for number in numbers))
+
+
+def ends_of(values: Range) -> tuple[float, float, str] | None:
+    """(first, last, unit) of a range, the last number in the unit of the first; None if they cannot be compared."""
+    first, last = read_number(values.first), read_number(values.last)
+    if first is None or last is None:
+        return None
+    if first[1] == last[1]:
+        return first[0], last[0], first[1]
+    (scale, kind), (other_scale, other_kind) = parse_unit(first[1]), parse_unit(last[1])
+    if kind != other_kind:
+        return None
+    return first[0], float(f"{last[0] * other_scale / scale:.12g}"), first[1]
+
+
+def compared(value: Scalar) -> tuple[float, Dimension] | None:
+    """(number in SI units, dimension) of a value with or without a unit; None for one that is no number."""
+    found = read_number(value)
+    if found is None or not found[1]:
+        return None if found is None else (found[0], units.NUMBER)
+    quantity = parse_quantity(str(value))
+    return quantity.value, quantity.dimension
 
 
 def _between(first: float, last: float, share: float, *, log: bool) -> float:

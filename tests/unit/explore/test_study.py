@@ -9,11 +9,12 @@ import pytest
 
 from attnsim.errors import AttnSimError
 from attnsim.explore.evaluate import Judged
+from attnsim.explore.parameters import in_order
 from attnsim.explore.results import read_results, require_front
 from attnsim.explore.run import check, dry_run
 from attnsim.explore.space import Space
 from attnsim.explore.sweep import sweep
-from attnsim.specs.study import Study
+from attnsim.specs.study import Range, Study, values_of
 
 Tiny = Callable[..., Study]
 BUFFER = "hardware.memories.global_buffer.capacity"
@@ -29,7 +30,7 @@ BUFFER = "hardware.memories.global_buffer.capacity"
         ({"vary": {BUFFER: {"from": "1 MiB", "to": "9 MiB", "factor": 0.5}}}, ("would never end", "above one")),
         ({"vary": {BUFFER: {"from": "0 MiB", "to": "9 MiB", "factor": 2}}}, ("would never end", "above zero")),
         ({"vary": {BUFFER: {"from": "1 MiB", "to": "9 MiB"}}}, ("no end of values", "give steps or a factor")),
-        ({"vary": {BUFFER: {"from": "1 MiB", "to": "9 GB/s", "steps": 2}}}, ("different units", "one unit")),
+        ({"vary": {BUFFER: {"from": "1 MiB", "to": "9 GB/s", "steps": 2}}}, ("not of one kind", "units of one kind")),
         ({"vary": {BUFFER: {"from": "few", "to": "9 MiB", "steps": 2}}}, ("'few' is no number", "1 MiB")),
         ({"vary": {BUFFER: {"from": "1 MiB", "to": "9 MiB", "steps": 1}}}, ("a single step", "two or more")),
         ({"minimize": []}, ("nothing says what is best", "minimize: [latency_s]")),
@@ -102,3 +103,21 @@ def test_the_budget_is_the_size_of_a_search(tiny: Tiny) -> None:
 def test_a_range_without_steps_is_no_grid(tiny: Tiny) -> None:
     study = tiny(vary={BUFFER: {"from": "1 MiB", "to": "9 MiB"}}, sampler="random", budget=3)
     assert Space(study).size is None
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"from": "512 KiB", "to": "2 MiB", "factor": 2}, ["512 KiB", "1024 KiB", "2048 KiB"]),
+        ({"from": "0.5 GB/s", "to": "1500 MB/s", "steps": 3}, ["0.5 GB/s", "1 GB/s", "1.5 GB/s"]),
+        ({"from": "0 KiB", "to": "1 MiB", "steps": 3}, ["0 KiB", "512 KiB", "1024 KiB"]),
+    ],
+)
+def test_a_range_may_end_in_another_unit(given: dict[str, object], values: list[str]) -> None:
+    assert values_of(Range.model_validate(given)) == tuple(values)
+
+
+def test_sizes_in_several_units_are_in_order() -> None:
+    assert in_order(["512 KiB", "1 MiB", "2 MiB"])
+    assert not in_order(["1 MiB", "512 KiB", "2 MiB"])
+    assert not in_order(["1 MiB", "2 GB/s"])

@@ -19,19 +19,33 @@ from attnsim.specs.spec import problem_at
 from attnsim.workload import Step, Workload
 
 _LEGAL: dict[Hashable, bool] = {}
+_BOUND: dict[Hashable, tuple[BoundPhase, ...] | Infeasible] = {}
 
 
 def bind(
     workload: Workload, hardware: SpatialArray, mappings: Mapping[str, LoopNest], *, fill_drain: str
 ) -> BoundWorkload | Infeasible:
-    """Bind every step with the mapping of its cascade.
+    """Bind every step with the mapping of its cascade; remembered, since it depends on no rate and no energy.
 
     `mappings` is keyed by step name. Returns Infeasible when a phase does not fit a memory; raises MappingError when a
     mapping does not belong to its cascade or hardware.
     """
+    frame = frame_of(hardware)
+    capacities = tuple(memory.capacity_bytes for memory in hardware.memories.values())
+    parts = tuple((Same(step), Same(mappings[step.name])) for step in workload.steps)
+    found = recalled(
+        _BOUND, (parts, frame, capacities, hardware.name), lambda: _phases(workload, hardware, mappings, frame)
+    )
+    if isinstance(found, Infeasible):
+        return found
+    return BoundWorkload(hardware=hardware, phases=found, fill_drain=fill_drain)
+
+
+def _phases(
+    workload: Workload, hardware: SpatialArray, mappings: Mapping[str, LoopNest], frame: Frame
+) -> tuple[BoundPhase, ...] | Infeasible:
     phases: list[BoundPhase] = []
     problems: list[Problem] = []
-    frame = frame_of(hardware)
     for step in workload.steps:
         _require_legal(step, mappings[step.name], hardware, frame)
     numbered = [(step, i, phase) for step in workload.steps for i, phase in enumerate(mappings[step.name].phases)]
@@ -46,7 +60,7 @@ def bind(
         phases.append(bound)
     if problems:
         raise MappingError(*dict.fromkeys(problems))
-    return BoundWorkload(hardware=hardware, phases=tuple(phases), fill_drain=fill_drain)
+    return tuple(phases)
 
 
 def _require_legal(step: Step, mapping: LoopNest, hardware: SpatialArray, frame: Frame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from attnsim.engine.phases import ProgramPhase
 from attnsim.families.base import Assumptions, Bound, own_mappings
@@ -11,12 +11,14 @@ from attnsim.families.spatial_array.auto import default_mapping
 from attnsim.families.spatial_array.bind import bind
 from attnsim.families.spatial_array.bound import BoundWorkload
 from attnsim.families.spatial_array.lower import lower
+from attnsim.families.spatial_array.outline import frame_of
 from attnsim.families.spatial_array.resources import LATENCY
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.metrics import Accounting, Trust
 from attnsim.specs.hardware import Hardware
 from attnsim.specs.loop_nest import LoopNest
 from attnsim.specs.mapping import Mapping as MappingSpec
+from attnsim.specs.same import Same, recalled
 from attnsim.specs.spatial_array import SpatialArray
 from attnsim.workload import Step, Workload
 
@@ -56,11 +58,19 @@ class SpatialArrayFamily:
         Operands are resident if that fits, else streamed.
         """
         assert isinstance(hardware, SpatialArray)
-        resident = default_mapping(step.cascade, hardware, step.extents, resident=True)
+        resident = _default_mapping(step, hardware, resident=True)
         trial = self.bind(Workload(label="", steps=(step,)), hardware, {step.name: resident}, Assumptions())
-        if not isinstance(trial, Infeasible):
-            return resident
-        return default_mapping(step.cascade, hardware, step.extents, resident=False)
+        return resident if not isinstance(trial, Infeasible) else _default_mapping(step, hardware, resident=False)
+
+
+_DEFAULTS: dict[Hashable, LoopNest] = {}
+
+
+def _default_mapping(step: Step, hardware: SpatialArray, *, resident: bool) -> LoopNest:
+    """`default_mapping`, remembered: it depends on no rate and no capacity."""
+    extents = tuple(step.extents.items())
+    key = (Same(step.cascade), extents, hardware.name, frame_of(hardware), resident)
+    return recalled(_DEFAULTS, key, lambda: default_mapping(step.cascade, hardware, step.extents, resident=resident))
 
 
 def _loop_nests(mappings: Mapping[str, MappingSpec], hardware: SpatialArray) -> dict[str, LoopNest]:

@@ -28,28 +28,43 @@ _TICK_PS = Fraction(1, TICKS_PER_PS)
 
 def lower(bound: BoundWorkload) -> tuple[ProgramPhase, ...]:
     """Programs for each phase of a bound workload."""
-    return tuple(_lower_phase(bound, phase) for phase in bound.phases)
-
-
-def _lower_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
     if bound.fill_drain == "modeled":
-        program = _program(bound, phase, build_modeled, (*phase.stages, *phase.transfers))
-        programs: tuple[TimedProgram, ...] = (TimedProgram(program=program, tick_ps=_TICK_PS, averaged=True),)
-        rounds = program.trips[0] if program.trips else 1
-    else:
-        hardware = bound.hardware
-        sides = _sides(phase, hardware)
-        tick_ps = sides.tick_cycles * 10**12 / Fraction(hardware.clock_hz)
-        resources = chain_resources(hardware)
-        names = (*hardware.arrays, *resources, LATENCY)
-        stages = _nest(bound, phase, build_compute, sides.compute)
-        moves = [_nest(bound, phase, build_moves, side, side.chains(resources), names) for side in sides.moves]
-        programs = (
-            TimedProgram(program=stages, tick_ps=tick_ps),
-            *(TimedProgram(program=move, tick_ps=_TICK_PS) for move in moves),
-        )
-        rounds = 0
+        return tuple(_modeled_phase(bound, phase) for phase in bound.phases)
+    memories = bound.hardware.memories
+    limited = tuple(name for name, memory in memories.items() if memory.bandwidth_bytes_per_s is not None)
+    rates = (bound.hardware.clock_hz, *(memory.bandwidth_bytes_per_s for memory in memories.values()))
+    return tuple(_lowered(bound, phase, limited, rates) for phase in bound.phases)
+
+
+def _modeled_phase(bound: BoundWorkload, phase: BoundPhase) -> ProgramPhase:
+    program = _program(bound, phase, build_modeled, (*phase.stages, *phase.transfers))
+    programs = (TimedProgram(program=program, tick_ps=_TICK_PS, averaged=True),)
+    rounds = program.trips[0] if program.trips else 1
     return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, rounds=rounds)
+
+
+def _lowered(bound: BoundWorkload, phase: BoundPhase, limited: tuple[str, ...], rates: Hashable) -> ProgramPhase:
+    """The programs of an ideal phase, remembered by what was remembered of it and the rates of the hardware."""
+    sides = recalled(_SIDES, (Same(phase), limited), lambda: _sides(phase, bound.hardware, limited))
+    key = (Same(sides), phase.step, phase.name, phase.beside, rates)
+    return recalled(_LOWERED, key, lambda: _ideal_phase(bound, phase, sides, key))
+
+
+_LOWERED: dict[Hashable, ProgramPhase] = {}
+
+
+def _ideal_phase(bound: BoundWorkload, phase: BoundPhase, sides: _Sides, key: Hashable) -> ProgramPhase:
+    hardware = bound.hardware
+    tick_ps = sides.tick_cycles * 10**12 / Fraction(hardware.clock_hz)
+    resources = chain_resources(hardware)
+    names = (*hardware.arrays, *resources, LATENCY)
+    stages = _nest(bound, phase, build_compute, sides.compute)
+    moves = [_nest(bound, phase, build_moves, side, side.chains(resources), names) for side in sides.moves]
+    programs = (
+        TimedProgram(program=stages, tick_ps=tick_ps),
+        *(TimedProgram(program=move, tick_ps=_TICK_PS) for move in moves),
+    )
+    return ProgramPhase(step=phase.step, name=phase.name, programs=programs, beside=phase.beside, key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +100,8 @@ class _Sides:
 _SIDES: dict[Hashable, _Sides] = {}
 
 
-def _sides(phase: BoundPhase, hardware: SpatialArray) -> _Sides:
-    """The programs of an ideal phase, remembered: they depend on no rate of the hardware."""
-    limited = tuple(name for name, memory in hardware.memories.items() if memory.bandwidth_bytes_per_s is not None)
+def _sides(phase: BoundPhase, hardware: SpatialArray, limited: tuple[str, ...]) -> _Sides:
+    """The programs of an ideal phase, the same for phases that differ in nothing but capacities."""
     rows = tuple((name, array.shape[0]) for name, array in hardware.arrays.items())
     transfers = Same(phase.transfers) if phase.demands_fit else phase.transfers
     key = (Same(phase.space), Same(phase.stages), Same(phase.steps), transfers, limited, rows, hardware.word_bits)
