@@ -81,10 +81,28 @@ _ALL = (
         page=offloading.page,
         figures=offloading.figures,
     ),
-    report_of(
-        "fusemax_array",
-        title="How large an array for FuseMax",
-        says="a study: arrays, buffers, bandwidths and mappings, the front, and which of them matters",
-    ),
 )
-REPORTS: dict[str, Report] = {report.name: report for report in _ALL}
+_STUDIES = (
+    ("fusemax_array", "How large an array for FuseMax", "arrays, buffers, bandwidths and mappings"),
+    ("flat_or_fusemax", "FLAT or FuseMax, by length", "two machines, four mappings and their buffers, 1K to 1M tokens"),
+    ("gpu_decode", "What a GPU for decode needs", "SMs, clock, L2, DRAM and exp at 16K tokens"),
+    ("gpu_prefill", "What a GPU for prefill needs", "SMs, clock, L2, DRAM and exp for prompts of 8K tokens"),
+    (
+        "tile_shapes",
+        "Tiles of FlashAttention-3 for other head dimensions",
+        "rows, keys and stages of a tile for 160 and 320",
+    ),
+    (
+        "split_keys",
+        "How many CTAs share the keys of a decode step",
+        "split-KV rules and their limits by batch and length",
+    ),
+    ("pim_channels", "Channels of PIM for a batch", "channels and schedules by batch"),
+    ("offload_pools", "Which memory devices for attention", "pools of devices for a model of 70B within a price"),
+    ("algorithm_by_length", "Which attention algorithm at which length", "six algorithms on three machines"),
+)
+"""Shipped studies that have a page; a search has none, since another machine may round its way to other designs."""
+REPORTS: dict[str, Report] = {
+    report.name: report
+    for report in (*_ALL, *(report_of(name, title, f"a study: {says}") for name, title, says in _STUDIES))
+}
