@@ -68,12 +68,16 @@ def options_of(setting: Setting, nest: Nest, tile: Tile, einsum: Einsum, runs: i
 def _layout(
     sizes: tuple[tuple[str, int], ...], outputs: tuple[str, ...], shape: tuple[int, ...]
 ) -> tuple[int, tuple[str, ...]]:
-    """Rounds of the best layout of parts over the sides of an array, and the layout; parts of the result first."""
+    """Rounds of the best layout of parts over the sides of an array, and the layout; parts of the result first.
+
+    A part of size 1 may take a side, so that a long one lies over the other side.
+    """
     extent = dict(sizes)
     long = sorted((part for part, size in sizes if size > 1), key=lambda part: (part not in outputs, -extent[part]))
+    unit = [part for part, size in sizes if size == 1][:1]
     points = math.prod(extent.values())
     best: tuple[int, tuple[str, ...]] = (points, ())
-    for laid in (way for count in range(1, len(shape) + 1) for way in permutations(long, count)):
+    for laid in (way for count in range(1, len(shape) + 1) for way in permutations([*long, *unit], count)):
         over = math.prod(extent[part] for part in laid)
         folds = math.prod(math.ceil(extent[part] / side) for part, side in zip(laid, shape, strict=False))
         best = min(best, (points // over * folds, laid), key=lambda found: found[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations, product
 
 from attnsim.einsum.ast import Einsum
@@ -26,7 +26,8 @@ _BLOCK_CUTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nest:
     """A form of loops without sizes. x, y: ranks that are cut, None where there is none; y may be the inner part of a
-    rank that the cascade splits. split: rank -> parts; order: loops; sizes: of the parts that are not searched.
+    rank that the cascade splits. split: rank -> parts; order: loops; sizes: of the parts that are not searched;
+    inner: what `inner_parts` found, by Einsum.
     """
 
     segment: Segment
@@ -35,6 +36,7 @@ class Nest:
     split: Mapping[str, tuple[str, ...]]
     order: tuple[str, ...]
     sizes: Mapping[str, int]
+    inner: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def inner_x(self) -> str | None:
@@ -203,11 +205,10 @@ def trips_of(setting: Setting, nest: Nest, tile: Tile) -> dict[str, int]:
 
 def inner_parts(nest: Nest, einsum: Einsum) -> dict[str, str]:
     """Rank variable of an Einsum -> its part inside the tile; loops have none."""
-    found = {}
-    for variable in einsum.iteration_ranks:
-        part = nest.split.get(variable.upper(), (variable.upper(),))[-1]
-        if part not in nest.order:
-            found[variable] = part
+    found = nest.inner.get(einsum.name)
+    if found is None:
+        last = {v: nest.split.get(v.upper(), (v.upper(),))[-1] for v in einsum.iteration_ranks}
+        found = nest.inner[einsum.name] = {v: part for v, part in last.items() if part not in nest.order}
     return found
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from attnsim.explore.mapper_compute import least_cycles, placed_together
-from attnsim.explore.mapper_nests import Tile, tiles_of
+from attnsim.explore.mapper_compute import placed_together
+from attnsim.explore.mapper_nests import Tile
 from attnsim.explore.mapper_phase import (
     Account,
     Design,
@@ -25,6 +25,7 @@ from attnsim.explore.mapper_phase import (
     least_busy_s,
 )
 from attnsim.explore.mapper_residency import Form, residency_of, stays
+from attnsim.explore.mapper_rough import tiles_by_size
 from attnsim.explore.mapper_setting import Segment, Setting
 
 _TRIES_BESIDE = 2
@@ -193,6 +194,7 @@ class PartitionSearch:
             fitting = (
                 (tile, placement)
                 for tile in ways
+                if stays(self.setting, form, tile, None, capacity_bytes)
                 for placement in placed_together(self.setting, [(form.nest, tile, form.works)])
                 if stays(self.setting, form, tile, placement, capacity_bytes)
             )
@@ -208,10 +210,10 @@ class PartitionSearch:
         setting, clock_hz = self.setting, self.setting.hardware.clock_hz
         rated = []
         for form in self.phase(segment).forms():
-            tiles = sorted(tiles_of(setting, form.nest), key=lambda tile: -tile.x0 * tile.y0)[::4]
-            seconds = {tile: least_cycles(setting, form.nest, tile, form.works) / clock_hz for tile in tiles}
-            quick = [tile for tile in tiles if seconds[tile] < ceiling_s]
-            rated.append((min(seconds.values()), form, quick))
+            tiles = [(cycles / clock_hz, tile) for cycles, tile in tiles_by_size(setting, form)[::4]]
+            rated.append(
+                (min(seconds for seconds, _ in tiles), form, [tile for seconds, tile in tiles if seconds < ceiling_s])
+            )
         rated.sort(key=lambda one: one[0])
         return [(form, quick) for _, form, quick in rated[:_FORMS_BESIDE]]
 

@@ -11,13 +11,13 @@ import heapq
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 from typing import Literal
 
 from attnsim.errors import MappingError
-from attnsim.explore.mapper_compute import Placement, least_cycles, placement_on, placements_of, whole_on_arrays
+from attnsim.explore.mapper_compute import Placement, placement_on, placements_of, whole_on_arrays
 from attnsim.explore.mapper_nests import (
     Nest,
     Tile,
@@ -25,9 +25,9 @@ from attnsim.explore.mapper_nests import (
     least_extent,
     nests_of_segment,
     tile_sizes,
-    tiles_of,
 )
 from attnsim.explore.mapper_residency import Form, Residency, compulsory, form_of, residency_of, stays
+from attnsim.explore.mapper_rough import tiles_by_cycles
 from attnsim.explore.mapper_setting import Segment, Setting
 
 PhaseObjective = Literal["latency", "energy"]
@@ -111,12 +111,13 @@ class Design:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
     """A tile of a nest; without a placement its bound is a rough one. rest: blocks that are still to be tried, None
-    before the first."""
+    before the first. next_ones: the tiles of the form after this rough one, with their bounds."""
 
     form: Form
     tile: Tile
     placement: Placement | None = None
     rest: tuple[Tile, ...] | None = None
+    next_ones: Iterator[tuple[float, Tile]] | None = None
 
 
 class PhaseSearch:
@@ -162,7 +163,7 @@ class PhaseSearch:
         if self._queue is None and not self.solved:
             self._queue = []
             for form in self.forms():
-                self._enter(form)
+                self._enter(form, self._rough(form))
         equals = account.evaluated + _EQUALS
         while self._queue and not self.solved:
             account.check_time()
@@ -173,7 +174,9 @@ class PhaseSearch:
             if bound > least or account.evaluated >= equals:
                 break
             if candidate.placement is None:
-                self._place(candidate)
+                assert candidate.next_ones is not None
+                self._enter(candidate.form, candidate.next_ones)
+                self._place(candidate, account)
                 continue
             try:
                 self._try(candidate, account, bound)
@@ -190,16 +193,26 @@ class PhaseSearch:
         area = candidate.tile.x0 * candidate.tile.y0
         heapq.heappush(self._queue, (bound, -area if rank is None else rank, next(self._numbers), candidate))
 
-    def _enter(self, form: Form) -> None:
+    def _rough(self, form: Form) -> Iterator[tuple[float, Tile]]:
+        """Tiles of a form with their rough bounds, the lowest first, the larger one of equals."""
         clock_hz = self.setting.hardware.clock_hz
-        for tile in tiles_of(self.setting, form.nest):
-            rough_s = max(least_cycles(self.setting, form.nest, tile, form.works) / clock_hz, self.floor_s)
-            self._push(self._cost(rough_s, self.floor_j), _Candidate(form=form, tile=tile))
+        for cycles, tile in tiles_by_cycles(self.setting, form, self.floor_s * clock_hz):
+            yield self._cost(max(cycles / clock_hz, self.floor_s), self.floor_j), tile
+
+    def _enter(self, form: Form, tiles: Iterator[tuple[float, Tile]]) -> None:
+        """Queue the next tile of a form."""
+        for bound, tile in islice(tiles, 1):
+            self._push(bound, _Candidate(form=form, tile=tile, next_ones=tiles))
 
     def _cost(self, seconds: float, joules: float) -> float:
         return seconds if self.objective == "latency" else joules
 
-    def _place(self, rough: _Candidate) -> None:
+    def _place(self, rough: _Candidate, account: Account) -> None:
+        """Queue a tile with its placement, unless what has to stay does not fit even in the smallest blocks."""
+        setting, blocks = self.setting, block_sizes(self.setting, rough.form.nest, rough.tile)
+        if not stays(setting, rough.form, replace(rough.tile, x1=blocks[-1]), None, setting.capacity_bytes):
+            account.reject(setting.memory, len(blocks))
+            return
         for least_energy in (False, True) if self.objective != "latency" else (False,):
             form = rough.form
             placement = placements_of(self.setting, form.nest, rough.tile, form.works, least_energy=least_energy)
@@ -295,6 +308,9 @@ def fitting_blocks(
     """A tile with every number of tiles in a block, most first, without those in which what has to stay does not
     fit."""
     sizes = [replace(tile, x1=x1) for x1 in block_sizes(setting, form.nest, tile)]
+    if not stays(setting, form, sizes[-1], placement, capacity_bytes):
+        account.reject(setting.memory, len(sizes))
+        return ()
     first = bisect_left(sizes, True, key=lambda sized: stays(setting, form, sized, placement, capacity_bytes))
     if first:
         account.reject(setting.memory, first)
