@@ -23,11 +23,15 @@ _STEPS_PER_OCTAVE = 4
 _BLOCK_CUTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024)
 
 
+TilePlace = tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]
+"""Einsums that run in a tile, loops of which every iteration has such a tile, and those of which all but two have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nest:
     """A form of loops without sizes. x, y: ranks that are cut, None where there is none; y may be the inner part of a
     rank that the cascade splits. split: rank -> parts; order: loops; sizes: of the parts that are not searched;
-    inner: what `inner_parts` found, by Einsum.
+    inner: what `inner_parts` found, by Einsum; places: of tiles, by the loops that run more than once.
     """
 
     segment: Segment
@@ -37,6 +41,7 @@ class Nest:
     order: tuple[str, ...]
     sizes: Mapping[str, int]
     inner: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    places: dict[tuple[str, ...], list[TilePlace]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def inner_x(self) -> str | None:
@@ -61,7 +66,7 @@ class Tile:
 def nests_of_segment(setting: Setting, segment: Segment) -> tuple[Nest, ...]:
     """Every form of loops for a run of units."""
     einsums = setting.einsums(segment)
-    ranks = [v.upper() for v in dict.fromkeys(v for einsum in einsums for v in einsum.iteration_ranks)]
+    ranks = [v.upper() for v in dict.fromkeys(v for einsum in einsums for v in setting.ranks[einsum.name])]
     batch = set(setting.cascade.batch)
     parts = {part for split in setting.cascade.splits for part in split.parts}
     running = {iteration.rank.upper() for iteration in setting.cascade.iterations}
@@ -108,7 +113,7 @@ def _form(
     setting: Setting, segment: Segment, x: str | None, y: str | None, outer: Sequence[str], cut: Mapping[str, int]
 ) -> Nest:
     einsums, cascade = setting.einsums(segment), setting.cascade
-    ranks = {v.upper() for einsum in einsums for v in einsum.iteration_ranks}
+    ranks = {v.upper() for einsum in einsums for v in setting.ranks[einsum.name]}
     split: dict[str, tuple[str, ...]] = {}
     sizes: dict[str, int] = {}
     if x:
@@ -203,11 +208,11 @@ def trips_of(setting: Setting, nest: Nest, tile: Tile) -> dict[str, int]:
     return {part: trip for part, trip in trips.items() if part in nest.order}
 
 
-def inner_parts(nest: Nest, einsum: Einsum) -> dict[str, str]:
+def inner_parts(setting: Setting, nest: Nest, einsum: Einsum) -> dict[str, str]:
     """Rank variable of an Einsum -> its part inside the tile; loops have none."""
     found = nest.inner.get(einsum.name)
     if found is None:
-        last = {v: nest.split.get(v.upper(), (v.upper(),))[-1] for v in einsum.iteration_ranks}
+        last = {v: nest.split.get(v.upper(), (v.upper(),))[-1] for v in setting.ranks[einsum.name]}
         found = nest.inner[einsum.name] = {v: part for v, part in last.items() if part not in nest.order}
     return found
 

@@ -133,23 +133,30 @@ class PhaseSearch:
         self.best: Design | None = None
         self.solved = False
         self._queue: list[tuple[float, float, int, _Candidate]] | None = None
+        self._forms: tuple[Form, ...] | None = None
         self._numbers = count()
         self._open()
 
     def _open(self) -> None:
         """Find a floor under every mapping of the phase, without looking at one."""
-        forms = self.forms()
-        if not forms:
+        first = next(self.each_form(), None)
+        if first is None:
             self.floor_s, self.floor_j, self.solved = math.inf, math.inf, True
             return
-        self.moved_s, self.moved_j = compulsory(self.setting, forms[0])
+        self.moved_s, self.moved_j = compulsory(self.setting, first)
         self.floor_j = self.moved_j + _least_j(self.setting, self.segment)
         self.busy_s = _least_s(self.setting, self.segment)
         self.floor_s = max(self.moved_s, self.busy_s)
 
-    def forms(self) -> list[Form]:
+    def each_form(self) -> Iterator[Form]:
+        """Forms of loops that the model accepts, one after the other."""
+        return (form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest))
+
+    def forms(self) -> tuple[Form, ...]:
         """Every form of loops that the model accepts."""
-        return [form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest)]
+        if self._forms is None:
+            self._forms = tuple(self.each_form())
+        return self._forms
 
     @property
     def bound(self) -> float:
@@ -254,7 +261,7 @@ def _least_j(setting: Setting, segment: Segment) -> float:
     """Joules of units and registers with each Einsum on the array that spends least."""
     batch = math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
     return batch * sum(
-        math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        math.prod(least_extent(setting, v.upper()) for v in setting.ranks[einsum.name])
         * min(cost.energy_j for cost in setting.able[einsum.name].values())
         for einsum in setting.einsums(segment)
     )
@@ -265,7 +272,7 @@ def _least_s(setting: Setting, segment: Segment) -> float:
     hardware = setting.hardware
     totals: dict[str, dict[str, float]] = {}
     for einsum in setting.einsums(segment):
-        points = math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        points = math.prod(least_extent(setting, v.upper()) for v in setting.ranks[einsum.name])
         points *= math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
         able = setting.able[einsum.name]
         totals[einsum.name] = {n: points * cost.cycles / hardware.arrays[n].pe_count for n, cost in able.items()}

@@ -141,6 +141,7 @@ def tile_sizes_of(nest: Nest, tile: Tile) -> dict[str, int]:
 
 
 def _bare_phase(setting: Setting, nest: Nest, tile: Tile) -> Phase:
+    """A phase of these loops; what it leaves out is said, because looking up defaults takes most of the time."""
     place: dict[str, list[str]] = {}
     for einsum in setting.einsums(nest.segment):
         place.setdefault(next(iter(setting.able[einsum.name])), []).append(einsum.name)
@@ -150,6 +151,18 @@ def _bare_phase(setting: Setting, nest: Nest, tile: Tile) -> Phase:
         tile=dict(tile_sizes_of(nest, tile)),
         order=list(nest.order),
         place=place,
+        einsums=[],
+        spatial={},
+        keep={},
+        nests=[],
+        overlap=[],
+        buffers={},
+        in_place=[],
+        stage={},
+        overflow="reject",
+        capacity={},
+        in_flight=2,
+        beside=False,
     )
 
 

@@ -71,7 +71,7 @@ def _totals(
     trips: Mapping[str, Cycles],
 ) -> dict[str, Cycles]:
     """Array -> cycles of an Einsum over all tiles, with the layout that takes the fewest."""
-    sizes = [_sizes(setting, nest, part, wide, deep) for part in inner_parts(nest, einsum).values()]
+    sizes = [_sizes(setting, nest, part, wide, deep) for part in inner_parts(setting, nest, einsum).values()]
     runs = np.ones((1, 1))
     for part, trip in trips.items():
         runs = runs * trip if part in work.each else runs

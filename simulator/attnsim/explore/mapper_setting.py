@@ -46,6 +46,7 @@ class Setting:
     memory: str
     units: tuple[tuple[Einsum, ...], ...]
     tied: Mapping[str, str]
+    ranks: Mapping[str, tuple[str, ...]]
 
     @property
     def cascade(self) -> Cascade:
@@ -90,6 +91,7 @@ def setting_of(step: Step, hardware: SpatialArray, assumed: LoopNest) -> Setting
         memory=_keeping_memory(hardware),
         units=_units(step.cascade),
         tied={rank: other for rank, other in pairs if rank not in step.extents and not _is_part(rank, step.cascade)},
+        ranks={einsum.name: einsum.iteration_ranks for einsum in step.cascade.einsums},
     )
 
 
