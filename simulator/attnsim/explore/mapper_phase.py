@@ -22,6 +22,7 @@ from attnsim.explore.mapper_nests import (
     Nest,
     Tile,
     block_sizes,
+    deep_sizes,
     least_extent,
     nests_of_segment,
     tile_sizes,
@@ -44,9 +45,10 @@ class OutOfTime(Exception):
 class Account:
     """What a search has done so far, and what it may still do.
 
-    evaluated: tiles with blocks whose traffic was counted; infeasible: of which no choice of blocks fits; misfit: by
-    what did not fit. deadline_s: on `time.monotonic`, infinite without a limit. stop_at: evaluations after which the
-    present part of the search ends, None for the budget. watch: told of each evaluation.
+    evaluated: tiles with blocks whose traffic was counted; spent: those of them that the budget limits; infeasible: of
+    which no choice of blocks fits; misfit: by what did not fit. deadline_s: on `time.monotonic`, infinite without a
+    limit. stop_at: spent evaluations after which the present part of the search ends, None for the budget. watch: told
+    of each evaluation.
     """
 
     def __init__(
@@ -54,17 +56,22 @@ class Account:
     ) -> None:
         self.budget, self.deadline_s, self.watch = budget, deadline_s, watch
         self.stop_at: int | None = None
-        self.evaluated = self.infeasible = 0
+        self.spent = self.evaluated = self.infeasible = 0
         self.misfit: dict[str, int] = {}
 
     def spend(self) -> None:
         """Count one evaluation; raises OutOfTime when none is left."""
         most = self.budget if self.stop_at is None else min(self.stop_at, self.budget)
-        if self.evaluated >= most or time.monotonic() > self.deadline_s:
+        if self.spent >= most or time.monotonic() > self.deadline_s:
             raise OutOfTime
+        self.spent += 1
         self.evaluated += 1
         if self.watch:
             self.watch(self.evaluated)
+
+    def note(self) -> None:
+        """Count one evaluation that the budget does not limit."""
+        self.evaluated += 1
 
     def reject(self, reason: str, number: int) -> None:
         """Count mappings that do not fit, and why."""
@@ -300,7 +307,7 @@ def count_mappings(setting: Setting, segment: Segment) -> int:
     travelling = len(read - made) + len(made & (elsewhere | set(setting.cascade.outputs)))
     arrays = math.prod(len(setting.able[einsum.name]) for einsum in einsums)
     return sum(
-        arrays * (1 + len(nest.order)) ** travelling * len(tile_sizes(setting, nest.y)) * _blocks(setting, nest)
+        arrays * (1 + len(nest.order)) ** travelling * len(deep_sizes(setting, nest)) * _blocks(setting, nest)
         for nest in nests_of_segment(setting, segment)
     )
 
@@ -333,6 +340,11 @@ def design_of(
     if isinstance(residency, str):
         account.reject(residency, 1)
         return None
+    return design_from(setting, form, tile, placement, residency)
+
+
+def design_from(setting: Setting, form: Form, tile: Tile, placement: Placement, residency: Residency) -> Design:
+    """The design with these blocks, its cycles counted anew if the last block is not full."""
     placed = placement if whole_blocks(setting, form.nest, tile) else _placed_again(setting, form, tile, placement)
     compute_s = placed.cycles / setting.hardware.clock_hz
     return Design(

@@ -7,26 +7,24 @@ tensors are merged, and those that another one beats in bytes, seconds of every 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from attnsim.einsum.ast import Access, Einsum
 from attnsim.explore.mapper_blocks import Block, Sizes, block_of, block_words
 from attnsim.explore.mapper_compute import Placement, Work
+from attnsim.explore.mapper_moves import Costs, Move, costs_of, moves_of
 from attnsim.explore.mapper_nests import Nest, Tile, size_in_tile, trips_of
 from attnsim.explore.mapper_setting import Setting
 from attnsim.families.spatial_array.capacity import accesses_by_tensor
 from attnsim.families.spatial_array.residency import (
     Tensors,
-    Transfer,
     Use,
     block_bytes,
-    counted_memories,
     nest_uses,
     nests_of,
     tensor_roles,
-    transfers_of,
 )
 from attnsim.families.spatial_array.space import Loop, Space, build_space
 from attnsim.families.spatial_array.stages import Stage, build_stages
@@ -36,8 +34,6 @@ from attnsim.specs.mapping_file import Target
 
 STAGED_TILES = 2
 _REGISTER_SHARE = 2
-
-Costs = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +62,12 @@ class Residency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demanded:
     """What a nest demands whatever its sizes: the loop below which each value has to stay (None: it cannot), chains of
-    values that replace each other in one block, and the uses of all tensors."""
+    values that replace each other in one block, the uses of all tensors, and what moves of them by loop."""
 
     stay: Mapping[str, str] | None
     in_place: tuple[tuple[str, ...], ...]
     uses: tuple[Use, ...]
+    moves: dict[tuple[str, str | None], tuple[Move, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,21 +195,21 @@ def residency_of(
     demanded = _demanded(form, sizes)
     behind = _behind(demanded)
     tensors = [name for name in form.accesses if name in held or name in form.roles.inputs | form.roles.outputs]
-    merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * (len(setting.hardware.memories) + 1), ())]
+    width = len(setting.hardware.memories) + 1
+    merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * width, ())]
     for tensor in tensors:
         loops: Sequence[str | None] = [held[tensor]] if tensor in held else [None, *form.nest.order]
-        own = [use for use in demanded.uses if use.access.tensor == tensor]
         choices = [
             Choice(
                 tensor=tensor,
                 loop=loop,
                 held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
-                costs=_moved(setting, form, space, tensor, loop, own),
+                costs=costs_of(_moves(setting, form, sizes, tensor, loop), sizes, form.space.symbols, width),
             )
             for loop in loops
         ]
         choices = [replace(choice, held_bytes=0.0) for choice in choices] if tensor in behind else choices
-        merged = _merge(merged, choices, capacity_bytes)
+        merged = _merge(merged, _unbeaten(choices), capacity_bytes)
     if not merged:
         return setting.memory
     best = min(merged, key=lambda one: (max(one[1][:-1]), one[1][-1], one[0]))
@@ -356,16 +353,16 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def _moved(setting: Setting, form: Form, space: Space, tensor: str, loop: str | None, uses: Sequence[Use]) -> Costs:
-    """Costs of all that moves of a tensor whose block is kept below a loop, or passes through."""
-    blocks = {setting.memory: {tensor: _inside(space, loop)}} if loop is not None else {}
-    return _costs(setting, space, transfers_of(uses, space, form.roles, blocks, setting.hardware))
-
-
-def _inside(space: Space, loop: str | None) -> frozenset[str]:
-    """Loops inside a loop; none inside no loop."""
-    order = [one.part for one in space.loops]
-    return frozenset(order[order.index(loop) + 1 :]) if loop is not None else frozenset()
+def _moves(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> tuple[Move, ...]:
+    """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
+    once decide it."""
+    demanded = _demanded(form, sizes)
+    key = (tensor, loop)
+    if key not in demanded.moves:
+        uses = [use for use in demanded.uses if use.access.tensor == tensor]
+        space, access = _space_with(form, sizes), form.accesses[tensor]
+        demanded.moves[key] = moves_of(uses, space, form.roles, access, loop, setting.memory, setting.hardware)
+    return demanded.moves[key]
 
 
 def _held_bytes(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> int:
@@ -377,20 +374,13 @@ def _held_bytes(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: s
     return copies * round(block_words(block, sizes, form.space.symbols) * setting.hardware.word_bits / 8)
 
 
-def _costs(setting: Setting, space: Space, moves: Iterable[Transfer]) -> Costs:
-    """Seconds on each memory, and joules of all."""
-    hardware = setting.hardware
-    word_bytes = hardware.word_bits / 8
-    seconds = dict.fromkeys(hardware.memories, 0.0)
-    energy = 0.0
-    for move in moves:
-        events = math.prod(loop.trip for loop in space.loops if loop.part in move.each)
-        moved = move.words * move.fraction * events * word_bytes
-        for name in counted_memories(move, hardware):
-            memory = hardware.memories[name]
-            seconds[name] += moved / memory.bandwidth_bytes_per_s if memory.bandwidth_bytes_per_s else 0.0
-            energy += moved / memory.access_bytes * (memory.read_j if name == move.source else memory.write_j)
-    return (*seconds.values(), energy)
+def _unbeaten(choices: Sequence[Choice]) -> list[Choice]:
+    """Choices that no other one beats in bytes and costs."""
+    kept: list[Choice] = []
+    for one in sorted(choices, key=lambda choice: (choice.held_bytes, choice.costs)):
+        if not any(_no_worse(other.costs, one.costs) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _merge(

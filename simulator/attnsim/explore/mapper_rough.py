@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from attnsim.einsum.ast import Einsum
 from attnsim.explore.mapper_compute import Work
-from attnsim.explore.mapper_nests import Nest, Tile, inner_parts, size_in_tile, tile_sizes, trips_of
+from attnsim.explore.mapper_nests import Nest, Tile, deep_sizes, inner_parts, size_in_tile, tile_sizes, trips_of
 from attnsim.explore.mapper_residency import Form
 from attnsim.explore.mapper_setting import Setting
 
@@ -25,7 +25,7 @@ Cycles = NDArray[np.float64]
 def rough_cycles(setting: Setting, form: Form) -> tuple[Cycles, tuple[int, ...], tuple[int, ...]]:
     """Cycles that no placement of a tile beats, with the sizes of X0 and of Y0."""
     nest, works = form.nest, form.works
-    wide, deep = tile_sizes(setting, nest.x), tile_sizes(setting, nest.y)
+    wide, deep = tile_sizes(setting, nest.x), deep_sizes(setting, nest)
     trips = _trips(setting, nest, wide, deep)
     einsums = setting.einsums(nest.segment)
     totals = [_totals(setting, nest, einsum, works[einsum.name], wide, deep, trips) for einsum in einsums]
