@@ -260,7 +260,7 @@ def _demanded(form: Form, sizes: Sizes) -> Demanded:
         form.memo[key] = Demanded(
             stay=stay,
             in_place=_chains(form, numbers, stay or {}),
-            uses=tuple(use for group in groups for use in nest_uses(group, space)),
+            uses=tuple(use for group in groups for use in nest_uses(group, space, numbers)),
         )
     return form.memo[key]
 

@@ -91,17 +91,19 @@ def _sizes(setting: Setting, nest: Nest, part: str, wide: Sequence[int], deep: S
 
 def _rounds(sizes: Sequence[Cycles], shape: Sequence[int]) -> Cycles:
     """Rounds of an array over a tile with the best layout of parts over its sides."""
-    best = np.ones((1, 1))
-    for size in sizes:
-        best = best * size
-    for count in range(1, min(len(shape), len(sizes)) + 1):
-        for laid in permutations(range(len(sizes)), count):
-            rounds = np.ones((1, 1))
-            for number, size in enumerate(sizes):
-                side = shape[laid.index(number)] if number in laid else 1
-                rounds = rounds * np.ceil(size / side)
-            best = np.minimum(best, rounds)
+    places = range(len(sizes))
+    best = _folded(sizes, {})
+    for laid in (way for count in range(1, len(shape) + 1) for way in permutations(places, count)):
+        best = np.minimum(best, _folded(sizes, dict(zip(laid, shape, strict=False))))
     return best
+
+
+def _folded(sizes: Sequence[Cycles], sides: Mapping[int, int]) -> Cycles:
+    """Points of a tile, with those parts folded that lie over a side."""
+    rounds = np.ones((1, 1))
+    for place, size in enumerate(sizes):
+        rounds = rounds * np.ceil(size / sides.get(place, 1))
+    return rounds
 
 
 def _shared_out(totals: Sequence[Mapping[str, Cycles]], arrays: Sequence[str], grid: tuple[int, int]) -> Cycles:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from attnsim.explore.mapper_blocks import block_of, block_words
@@ -79,8 +81,7 @@ def test_words_of_blocks_are_those_of_the_model(hardware: str, cascade: str) -> 
         form = form_of(small, nest)
         tile = Tile(x0=7, y0=5, x1=3)
         space, sizes = space_of(small, form, tile), sizes_of(small, form, tile)
-        for access in form.accesses.values():
-            for place, loop in enumerate([None, *nest.order]):
-                inner = frozenset(nest.order[place:]) if loop is not None else frozenset[str]()
-                words = block_words(block_of(form.space, access, nest.order, loop), sizes, form.space.symbols)
-                assert words == tensor_words(space, access, inner)
+        for access, (place, loop) in product(form.accesses.values(), enumerate([None, *nest.order])):
+            inner = frozenset(nest.order[place:]) if loop is not None else frozenset[str]()
+            words = block_words(block_of(form.space, access, nest.order, loop), sizes, form.space.symbols)
+            assert words == tensor_words(space, access, inner)
