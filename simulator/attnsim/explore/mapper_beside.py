@@ -20,7 +20,7 @@ from attnsim.explore.mapper_residency import Form, residency_of, stays
 from attnsim.explore.mapper_rough import tiles_by_size
 from attnsim.explore.mapper_setting import Segment, Setting
 
-_PROBES = 1200
+_PROBES = 400
 _BLOCKS = 3
 _REFINED = 4
 _MOST_CUTS = 24

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from operator import le
 
 from attnsim.einsum.ast import Access, Einsum
 from attnsim.explore.mapper_blocks import Block, Sizes, block_of, block_words
@@ -197,14 +198,17 @@ def residency_of(
     tensors = [name for name in form.accesses if name in held or name in form.roles.inputs | form.roles.outputs]
     width = len(setting.hardware.memories) + 1
     merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * width, ())]
+    # Below a loop of one iteration lies the same block as below the loop around it.
+    order = form.nest.order
+    distinct = [None, *order[:1], *(loop for loop in order[1:] if sizes[loop] > 1)]
     for tensor in tensors:
-        loops: Sequence[str | None] = [held[tensor]] if tensor in held else [None, *form.nest.order]
+        loops: Sequence[str | None] = [held[tensor]] if tensor in held else distinct
         choices = [
             Choice(
                 tensor=tensor,
                 loop=loop,
                 held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
-                costs=costs_of(_moves(setting, form, sizes, tensor, loop), sizes, form.space.symbols, width),
+                costs=costs_of(_moves(setting, form, demanded, sizes, tensor, loop), sizes, form.space.symbols, width),
             )
             for loop in loops
         ]
@@ -353,10 +357,11 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def _moves(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> tuple[Move, ...]:
+def _moves(
+    setting: Setting, form: Form, demanded: Demanded, sizes: Sizes, tensor: str, loop: str | None
+) -> tuple[Move, ...]:
     """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
     once decide it."""
-    demanded = _demanded(form, sizes)
     key = (tensor, loop)
     if key not in demanded.moves:
         uses = [use for use in demanded.uses if use.access.tensor == tensor]
@@ -400,7 +405,7 @@ def _merge(
 
 
 def _no_worse(first: Costs, second: Costs) -> bool:
-    return all(a <= b for a, b in zip(first, second, strict=True))
+    return all(map(le, first, second))
 
 
 def compulsory(setting: Setting, form: Form) -> tuple[float, float]:
