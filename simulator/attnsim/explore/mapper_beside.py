@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from attnsim.explore.mapper_compute import placed_together
@@ -20,8 +20,9 @@ from attnsim.explore.mapper_residency import Form, residency_of, stays
 from attnsim.explore.mapper_rough import tiles_by_size
 from attnsim.explore.mapper_setting import Segment, Setting
 
-_PROBES = 400
+_PROBES = 300
 _BLOCKS = 3
+_FORMS = 4
 _REFINED = 4
 _MOST_CUTS = 24
 _SLOWER = 1.5
@@ -39,59 +40,89 @@ def at_once(
 ) -> Plan | None:
     """The best plan that was found of phases that are all runs in `parts`; None if none takes less than the ceiling."""
     units, best = len(setting.units), None
-    phases, tries = units, 1
+    phases, probes = units, _PROBES
     for _ in range(2):
         share = setting.capacity_bytes / phases
-        ways = {part: _ways(setting, phase(part), share, ceiling_s, account, tries * _PROBES) for part in parts}
-        found = _best_cut(setting, ways, phases)
-        finer = {d.form.nest.segment: _finer(setting, ways[d.form.nest.segment], account, share) for d in found}
-        found = _best_cut(setting, finer, phases) or found
+        probe = _Probe(account=account, share_bytes=share, ceiling_s=ceiling_s)
+        ways = _all_ways(setting, parts, phase, probe, probes)
+        cut = [design.form.nest.segment for design in _best_cut(setting, ways, phases)]
+        finer = {segment: _finer(setting, ways[segment], probe) for segment in cut}
+        found = _best_cut(setting, finer, phases)
         plan = _together(setting, found, share) if found else None
         best = min((p for p in (best, plan) if p), key=lambda one: one.latency_s, default=None)
         if not found or len(found) == phases:
             break
-        phases, tries = len(found), 2
+        phases, probes = len(found), 2 * _PROBES
     return best if best is not None and best.latency_s < ceiling_s else None
 
 
-def _ways(
-    setting: Setting, search: PhaseSearch, capacity_bytes: float, ceiling_s: float, account: Account, probes: int
-) -> list[Design]:
-    """Designs of a phase that no other one beats, of the largest tiles of each form that take not much longer than its
-    quickest."""
-    account.check_time()
-    units = len(setting.units)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probe:
+    """account: of the search; share_bytes: of the buffer, for a phase; ceiling_s: what a phase has to stay below."""
+
+    account: Account
+    share_bytes: float
+    ceiling_s: float
+
+
+def _all_ways(
+    setting: Setting,
+    parts: Sequence[Segment],
+    phase: Callable[[Segment], PhaseSearch],
+    probe: _Probe,
+    probes: int,
+) -> dict[Segment, list[Design]]:
+    """Designs of each phase, single units first, then long runs, until so many were evaluated."""
+    most = probe.account.evaluated + 4 * probes
+    found: dict[Segment, list[Design]] = {}
+    for part in sorted(parts, key=lambda one: (one[1] - one[0] > 1, one[0] - one[1])):
+        if probe.account.evaluated < most:
+            found[part] = _ways(setting, phase(part), probe, probes / len(parts))
+    return found
+
+
+def _ways(setting: Setting, search: PhaseSearch, probe: _Probe, probes: float) -> list[Design]:
+    """Designs of a phase that no other one beats, of quick and of large tiles of those forms that look best."""
+    probe.account.check_time()
     forms = search.forms()
-    tries = max(1, min(6, probes // (units * (units + 1) * len(forms))))
-    found = [
+    first = [
         design
         for form in forms
-        for tile in _tiles(setting, form, capacity_bytes, ceiling_s, tries)
-        for design in _designs(setting, form, tile, account, capacity_bytes)
+        for tile in _tiles(setting, form, probe, 1)
+        for design in islice(_designs(setting, form, tile, probe), 1)
     ]
-    return _unbeaten(setting, found)
+    best = list({id(design.form): design.form for design in (*_unbeaten(setting, first), *first)}.values())[:_FORMS]
+    best = best if len(forms) > _FORMS else list(forms)
+    tries = max(1, min(6, round(probes / len(forms))))
+    found = [
+        design
+        for form in best
+        for tile in _tiles(setting, form, probe, tries)
+        for design in _designs(setting, form, tile, probe)
+    ]
+    return _unbeaten(setting, [*first, *found])
 
 
-def _finer(setting: Setting, designs: Sequence[Design], account: Account, capacity_bytes: float) -> list[Design]:
+def _finer(setting: Setting, designs: Sequence[Design], probe: _Probe) -> list[Design]:
     """The designs, and those of the least busy ones in all blocks."""
-    account.check_time()
+    probe.account.check_time()
     found = [
         finer
         for design in designs[:_REFINED]
-        for finer in _designs(setting, design.form, replace(design.tile, x1=1), account, capacity_bytes, every=True)
+        for finer in _designs(setting, design.form, replace(design.tile, x1=1), probe, every=True)
     ]
     return _unbeaten(setting, [*designs, *found])
 
 
-def _tiles(setting: Setting, form: Form, capacity_bytes: float, ceiling_s: float, tries: int) -> list[Tile]:
+def _tiles(setting: Setting, form: Form, probe: _Probe, tries: int) -> list[Tile]:
     """Tiles that fit: the quickest ones, and large ones of which each is half as large as the one before at most."""
-    ceiling = ceiling_s * setting.hardware.clock_hz
+    ceiling, share = probe.ceiling_s * setting.hardware.clock_hz, probe.share_bytes
     tiles = [(cycles, tile) for cycles, tile in tiles_by_size(setting, form) if cycles < ceiling]
     quickest = sorted(tiles, key=lambda one: one[0])
     most = _SLOWER * quickest[0][0] if quickest else 0.0
-    fitting = (tile for _, tile in quickest if stays(setting, form, tile, None, capacity_bytes))
+    fitting = (tile for _, tile in quickest if stays(setting, form, tile, None, share))
     large = _halving(tile for cycles, tile in tiles if cycles <= most)
-    fitting_large = (tile for tile in large if stays(setting, form, tile, None, capacity_bytes))
+    fitting_large = (tile for tile in large if stays(setting, form, tile, None, share))
     return list(dict.fromkeys((*islice(fitting, tries), *islice(fitting_large, tries))))
 
 
@@ -103,15 +134,13 @@ def _halving(tiles: Iterable[Tile]) -> Iterator[Tile]:
             yield tile
 
 
-def _designs(
-    setting: Setting, form: Form, tile: Tile, account: Account, capacity_bytes: float, *, every: bool = False
-) -> Iterator[Design]:
+def _designs(setting: Setting, form: Form, tile: Tile, probe: _Probe, *, every: bool = False) -> Iterator[Design]:
     """The tile in its largest blocks and in some that leave room; `every`: in all."""
     (placement,) = placed_together(setting, [(form.nest, tile, form.works)])
-    blocks = fitting_blocks(setting, form, tile, placement, account, capacity_bytes)
+    blocks = fitting_blocks(setting, form, tile, placement, probe.account, probe.share_bytes)
     for block in blocks if every else blocks[:: max(1, math.ceil(len(blocks) / _BLOCKS))]:
-        account.note()
-        residency = residency_of(setting, form, block, placement, capacity_bytes)
+        probe.account.note()
+        residency = residency_of(setting, form, block, placement, probe.share_bytes)
         if not isinstance(residency, str):
             yield design_from(setting, form, block, placement, residency)
 

@@ -173,6 +173,12 @@ def tile_sizes(setting: Setting, rank: str | None, far: int = 0) -> tuple[int, .
     longest side to four times its length, or to `far`, and 1."""
     if rank is None:
         return (1,)
+    if (rank, far) not in setting.sizes:
+        setting.sizes[rank, far] = _tile_sizes(setting, rank, far)
+    return setting.sizes[rank, far]
+
+
+def _tile_sizes(setting: Setting, rank: str, far: int) -> tuple[int, ...]:
     extents = setting.step.extents
     if rank in extents:
         owner = next((split.rank for split in setting.cascade.splits if rank in split.parts), None)

@@ -7,7 +7,7 @@ must share a phase.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attnsim.components.operations import hardware_operations, missing_operations, register_accesses
 from attnsim.einsum.ast import Cascade, Einsum
@@ -47,6 +47,7 @@ class Setting:
     units: tuple[tuple[Einsum, ...], ...]
     tied: Mapping[str, str]
     ranks: Mapping[str, tuple[str, ...]]
+    sizes: dict[tuple[str, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def cascade(self) -> Cascade:
