@@ -12,14 +12,11 @@ from dataclasses import dataclass, replace
 
 from attnsim.errors import AttnSimError, MappingError, Problem
 from attnsim.explore.mapper_answer import Goal, Tally, cost_of
-from attnsim.explore.mapper_gpu import search_gpu
 from attnsim.explore.mapper_phase import Account
 from attnsim.explore.mapper_spatial import search_spatial
-from attnsim.families.gpu_tile.fused import attention_ranks
 from attnsim.mapping.choose import resolve
 from attnsim.mapping.infeasible import Infeasible
 from attnsim.pipeline import Plan, Request, Run, make_plan, simulate_plan
-from attnsim.specs.calibration import calibrated_gpus
 from attnsim.specs.gpu_tile import GpuTile
 from attnsim.specs.kernel import Kernel
 from attnsim.specs.library import shipped_files
@@ -83,6 +80,8 @@ def find_mapping(request: Request, goal: Goal, watch: Callable[[int], None] | No
         assumed = _assumed(plan, shipped)
         outcome = search_spatial(_under(plan, assumed), assumed, goal, account)
     else:
+        from attnsim.explore.mapper_gpu import search_gpu  # numba with it, which spatial arrays do without
+
         base = _kernel(plan, request, shipped)
         shipped = [mapping for mapping in shipped if any(_same_types(one, base) for one in _resolved(mapping, plan))]
         outcome = search_gpu(plan, base, goal, account)
@@ -133,6 +132,8 @@ def _shipped_mappings(plan: Plan) -> list[Mapping]:
 def _is_for(mapping: Mapping, plan: Plan) -> bool:
     """Whether a mapping is shipped for the hardware of a plan; a kernel if its constants were fitted there."""
     if isinstance(mapping, Kernel):
+        from attnsim.specs.calibration import calibrated_gpus
+
         return plan.hardware.name in calibrated_gpus(mapping.name) and mapping.attention is not None
     return mapping.target.hardware == plan.hardware.name
 
@@ -166,6 +167,8 @@ def _under(plan: Plan, assumed: LoopNest) -> Plan:
 
 def _kernel(plan: Plan, request: Request, shipped: list[Mapping]) -> Kernel:
     """The kernel whose tiles are searched: the named one, else the first shipped one with a fused launch."""
+    from attnsim.families.gpu_tile.fused import attention_ranks
+
     (step,) = plan.workload.steps
     assert isinstance(plan.hardware, GpuTile)
     attention_ranks(step.cascade)

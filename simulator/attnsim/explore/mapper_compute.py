@@ -16,7 +16,7 @@ from itertools import permutations, product
 from operator import le
 
 from attnsim.einsum.ast import Einsum
-from attnsim.explore.mapper_nests import Nest, Tile, inner_parts, size_in_tile, trips_of
+from attnsim.explore.mapper_nests import Nest, Tile, TilePlace, inner_parts, size_in_tile, trips_of
 from attnsim.explore.mapper_setting import Setting
 
 _MOST_SUMS = 4096
@@ -53,7 +53,7 @@ class Placement:
 def options_of(setting: Setting, nest: Nest, tile: Tile, einsum: Einsum, runs: int) -> tuple[Option, ...]:
     """An option for each array that can compute an Einsum, with the layout that takes the fewest cycles; `runs`: how
     often the Einsum runs."""
-    parts = inner_parts(nest, einsum)
+    parts = inner_parts(setting, nest, einsum)
     sizes = tuple((part, size_in_tile(setting, nest, tile, part)) for part in parts.values())
     outputs = tuple(parts[v] for v in einsum.output.variables if v in parts)
     points = math.prod(size for _, size in sizes)
@@ -68,34 +68,48 @@ def options_of(setting: Setting, nest: Nest, tile: Tile, einsum: Einsum, runs: i
 def _layout(
     sizes: tuple[tuple[str, int], ...], outputs: tuple[str, ...], shape: tuple[int, ...]
 ) -> tuple[int, tuple[str, ...]]:
-    """Rounds of the best layout of parts over the sides of an array, and the layout; parts of the result first."""
+    """Rounds of the best layout of parts over the sides of an array, and the layout; parts of the result first.
+
+    A part of size 1 may take a side, so that a long one lies over the other side.
+    """
     extent = dict(sizes)
     long = sorted((part for part, size in sizes if size > 1), key=lambda part: (part not in outputs, -extent[part]))
+    unit = [part for part, size in sizes if size == 1][:1]
     points = math.prod(extent.values())
     best: tuple[int, tuple[str, ...]] = (points, ())
-    for laid in (way for count in range(1, len(shape) + 1) for way in permutations(long, count)):
+    for laid in (way for count in range(1, len(shape) + 1) for way in permutations([*long, *unit], count)):
         over = math.prod(extent[part] for part in laid)
         folds = math.prod(math.ceil(extent[part] / side) for part, side in zip(laid, shape, strict=False))
         best = min(best, (points // over * folds, laid), key=lambda found: found[0])
     return best
 
 
-def kinds_of_tiles(
-    works: Mapping[str, Work], order: Sequence[str], trips: Mapping[str, int]
-) -> list[tuple[frozenset[str], int]]:
+def kinds_of_tiles(nest: Nest, works: Mapping[str, Work], trips: Mapping[str, int]) -> list[tuple[frozenset[str], int]]:
     """Kinds of tiles: the Einsums that run in them, and how many there are."""
-    loops = [part for part in order if trips[part] > 1 and any(part in work.each for work in works.values())]
-    everywhere = [part for part in loops if all(part in work.each for work in works.values())]
-    times = math.prod(trips[part] for part in everywhere)
-    partial = [part for part in loops if part not in everywhere]
+    long = tuple(part for part in nest.order if trips[part] > 1)
+    if long not in nest.places:
+        nest.places[long] = _places(works, long)
     kinds: dict[frozenset[str], int] = {}
-    for places in product(("first", "middle", "last"), repeat=len(partial)):
-        count = times * math.prod(trips[p] - 2 if at == "middle" else 1 for p, at in zip(partial, places, strict=True))
-        where = dict(zip(partial, places, strict=True))
-        running = frozenset(name for name, work in works.items() if _runs(work, where))
-        if count and running:
+    for running, every, middle in nest.places[long]:
+        count = math.prod([trips[part] for part in every]) * math.prod([trips[part] - 2 for part in middle])
+        if count:
             kinds[running] = kinds.get(running, 0) + count
     return list(kinds.items())
+
+
+def _places(works: Mapping[str, Work], long: Sequence[str]) -> list[TilePlace]:
+    """For each place of a tile in the loops that run more than once the Einsums that run there; a loop counts with all
+    its iterations, with those between the first and the last, or once."""
+    loops = [part for part in long if any(part in work.each for work in works.values())]
+    everywhere = tuple(part for part in loops if all(part in work.each for work in works.values()))
+    partial = [part for part in loops if part not in everywhere]
+    found = []
+    for places in product(("first", "middle", "last"), repeat=len(partial)):
+        where = dict(zip(partial, places, strict=True))
+        running = frozenset(name for name, work in works.items() if _runs(work, where))
+        if running:
+            found.append((running, everywhere, tuple(part for part, place in where.items() if place == "middle")))
+    return found
 
 
 def _runs(work: Work, where: Mapping[str, str]) -> bool:
@@ -152,7 +166,7 @@ def placements_of(
     """The placement with the fewest cycles, or with the least energy (then the fewest cycles)."""
     trips = trips_of(setting, nest, tile)
     einsums = setting.einsums(nest.segment)
-    kinds = kinds_of_tiles(works, nest.order, trips)
+    kinds = kinds_of_tiles(nest, works, trips)
     offered = {e.name: options_of(setting, nest, tile, e, runs_of(works[e.name], trips)) for e in einsums}
     if least_energy:
         least = {name: min(option.energy_j for option in options) for name, options in offered.items()}
@@ -166,7 +180,7 @@ def _placement(
     setting: Setting, nest: Nest, tile: Tile, works: Mapping[str, Work], chosen: Mapping[str, Option]
 ) -> Placement:
     trips = trips_of(setting, nest, tile)
-    kinds = kinds_of_tiles(works, nest.order, trips)
+    kinds = kinds_of_tiles(nest, works, trips)
     totals = {name: option.cycles * runs_of(works[name], trips) for name, option in chosen.items()}
     return Placement(
         options=chosen,

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations, product
 
 from attnsim.einsum.ast import Einsum
 from attnsim.explore.mapper_setting import Segment, Setting
 
-_CUT_SUM = 512
 _SUM_TILES = (256, 32)
 _SMALLEST_SHARE = 16
 _LARGEST_MULTIPLE = 4
@@ -23,10 +22,16 @@ _STEPS_PER_OCTAVE = 4
 _BLOCK_CUTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024)
 
 
+TilePlace = tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]
+"""Einsums that run in a tile, loops of which every iteration has such a tile, and those of which all but two have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nest:
     """A form of loops without sizes. x, y: ranks that are cut, None where there is none; y may be the inner part of a
-    rank that the cascade splits. split: rank -> parts; order: loops; sizes: of the parts that are not searched.
+    rank that the cascade splits. split: rank -> parts; order: loops; sizes: of the parts that are not searched;
+    around: loops over sums stand around X1, so that a block of partial sums may stay;
+    inner: what `inner_parts` found, by Einsum; places: of tiles, by the loops that run more than once.
     """
 
     segment: Segment
@@ -35,6 +40,9 @@ class Nest:
     split: Mapping[str, tuple[str, ...]]
     order: tuple[str, ...]
     sizes: Mapping[str, int]
+    around: bool = False
+    inner: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    places: dict[tuple[str, ...], list[TilePlace]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def inner_x(self) -> str | None:
@@ -59,7 +67,7 @@ class Tile:
 def nests_of_segment(setting: Setting, segment: Segment) -> tuple[Nest, ...]:
     """Every form of loops for a run of units."""
     einsums = setting.einsums(segment)
-    ranks = [v.upper() for v in dict.fromkeys(v for einsum in einsums for v in einsum.iteration_ranks)]
+    ranks = [v.upper() for v in dict.fromkeys(v for einsum in einsums for v in setting.ranks[einsum.name])]
     batch = set(setting.cascade.batch)
     parts = {part for split in setting.cascade.splits for part in split.parts}
     running = {iteration.rank.upper() for iteration in setting.cascade.iterations}
@@ -96,17 +104,26 @@ def _forms(setting: Setting, segment: Segment, plain: Sequence[str], x: str | No
     rest = [rank for rank in plain if rank not in (x, y)]
     common = [rank for rank in rest if all(rank.lower() in einsum.output.variables for einsum in einsums)]
     common = [rank for rank in common if rank not in setting.tied]
-    summed = [rank for rank in rest if rank not in common and extents.get(rank, 1) > _CUT_SUM and len(einsums) == 1]
-    cuts = [dict.fromkeys(summed, size) for size in _SUM_TILES] if summed else []
-    for outer, cut in product(([], common) if common else ([],), ({}, *cuts)):
-        yield _form(setting, segment, x, y, outer, cut)
+    summed = [rank for rank in rest if rank not in common and len(einsums) == 1]
+    cuts = [{rank: size for rank in summed if extents.get(rank, 1) >= 2 * size} for size in _SUM_TILES]
+    ways = [({}, False), *product([cut for cut in cuts if cut], (False, True) if x else (False,))]
+    for outer, (cut, around) in product(([], common) if common else ([],), ways):
+        yield _form(setting, segment, x, y, outer, cut, around=around)
 
 
 def _form(
-    setting: Setting, segment: Segment, x: str | None, y: str | None, outer: Sequence[str], cut: Mapping[str, int]
+    setting: Setting,
+    segment: Segment,
+    x: str | None,
+    y: str | None,
+    outer: Sequence[str],
+    cut: Mapping[str, int],
+    *,
+    around: bool,
 ) -> Nest:
+    """around: loops over sums stand around X1, so that a block of partial sums stays; else inside it."""
     einsums, cascade = setting.einsums(segment), setting.cascade
-    ranks = {v.upper() for einsum in einsums for v in einsum.iteration_ranks}
+    ranks = {v.upper() for einsum in einsums for v in setting.ranks[einsum.name]}
     split: dict[str, tuple[str, ...]] = {}
     sizes: dict[str, int] = {}
     if x:
@@ -125,9 +142,10 @@ def _form(
         for part in one.parts[1:]:
             sizes[part] = setting.step.extents.get(part, min(rows, setting.step.extents[one.rank]))
     order = [*cascade.batch, *outer, *([split[x][0]] if x else []), *(part for part in walked if part in ranks)]
-    order += [*([split[y][0]] if y in split and y else []), *([split[x][1]] if x else [])]
-    order += [split[rank][0] for rank in cut]
-    return Nest(segment=segment, x=x, y=y, split=split, order=tuple(order), sizes=sizes)
+    order += [split[y][0]] if y in split and y else []
+    sums, blocks = [split[rank][0] for rank in cut], [split[x][1]] if x else []
+    order += [*sums, *blocks] if around else [*blocks, *sums]
+    return Nest(segment=segment, x=x, y=y, split=split, order=tuple(order), sizes=sizes, around=around)
 
 
 def part_names(rank: str, numbers: Sequence[int]) -> tuple[str, ...]:
@@ -139,15 +157,28 @@ def part_names(rank: str, numbers: Sequence[int]) -> tuple[str, ...]:
 def tiles_of(setting: Setting, nest: Nest) -> Iterator[Tile]:
     """Tiles of a nest, without the number of tiles in a block."""
     for x0 in tile_sizes(setting, nest.x):
-        for y0 in tile_sizes(setting, nest.y):
+        for y0 in deep_sizes(setting, nest):
             yield Tile(x0=x0, y0=y0)
 
 
-def tile_sizes(setting: Setting, rank: str | None) -> tuple[int, ...]:
+def deep_sizes(setting: Setting, nest: Nest) -> tuple[int, ...]:
+    """Sizes of Y0; beside a block of partial sums up to twice the side of a square block that fills the buffer."""
+    words = setting.capacity_bytes / (setting.hardware.word_bits / 8)
+    far = round(2 * math.sqrt(words)) if nest.around and math.isfinite(words) else 0
+    return tile_sizes(setting, nest.y, far)
+
+
+def tile_sizes(setting: Setting, rank: str | None, far: int = 0) -> tuple[int, ...]:
     """Sizes of a tile of a rank: its divisors, the sides of the arrays and sizes between, from a sixteenth of the
-    longest side to four times its length, and 1."""
+    longest side to four times its length, or to `far`, and 1."""
     if rank is None:
         return (1,)
+    if (rank, far) not in setting.sizes:
+        setting.sizes[rank, far] = _tile_sizes(setting, rank, far)
+    return setting.sizes[rank, far]
+
+
+def _tile_sizes(setting: Setting, rank: str, far: int) -> tuple[int, ...]:
     extents = setting.step.extents
     if rank in extents:
         owner = next((split.rank for split in setting.cascade.splits if rank in split.parts), None)
@@ -156,7 +187,7 @@ def tile_sizes(setting: Setting, rank: str | None) -> tuple[int, ...]:
     whole = next((extents[split.rank] for split in setting.cascade.splits if rank in split.parts), None)
     extent = extents[rank] if whole is None else whole
     sides = {side for array in setting.hardware.arrays.values() for side in array.shape}
-    low, high = max(1, max(sides) // _SMALLEST_SHARE), _LARGEST_MULTIPLE * max(sides)
+    low, high = max(1, max(sides) // _SMALLEST_SHARE), max(_LARGEST_MULTIPLE * max(sides), far)
     steps = round(_STEPS_PER_OCTAVE * math.log2(high / low))
     between = {round(low * 2 ** (i / _STEPS_PER_OCTAVE)) for i in range(steps + 1)} if whole is None else set()
     divisors = {d for d in range(low, min(high, extent) + 1) if extent % d == 0}
@@ -201,13 +232,12 @@ def trips_of(setting: Setting, nest: Nest, tile: Tile) -> dict[str, int]:
     return {part: trip for part, trip in trips.items() if part in nest.order}
 
 
-def inner_parts(nest: Nest, einsum: Einsum) -> dict[str, str]:
+def inner_parts(setting: Setting, nest: Nest, einsum: Einsum) -> dict[str, str]:
     """Rank variable of an Einsum -> its part inside the tile; loops have none."""
-    found = {}
-    for variable in einsum.iteration_ranks:
-        part = nest.split.get(variable.upper(), (variable.upper(),))[-1]
-        if part not in nest.order:
-            found[variable] = part
+    found = nest.inner.get(einsum.name)
+    if found is None:
+        last = {v: nest.split.get(v.upper(), (v.upper(),))[-1] for v in setting.ranks[einsum.name]}
+        found = nest.inner[einsum.name] = {v: part for v, part in last.items() if part not in nest.order}
     return found
 
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 
-from attnsim.explore.mapper_compute import least_cycles, placed_together
-from attnsim.explore.mapper_nests import Tile, tiles_of
+from attnsim.explore.mapper_beside import at_once
 from attnsim.explore.mapper_phase import (
     Account,
     Design,
@@ -20,32 +18,13 @@ from attnsim.explore.mapper_phase import (
     PhaseObjective,
     PhaseSearch,
     count_mappings,
-    design_of,
-    fitting_blocks,
     least_busy_s,
 )
-from attnsim.explore.mapper_residency import Form, residency_of, stays
+from attnsim.explore.mapper_plan import Plan
 from attnsim.explore.mapper_setting import Segment, Setting
 
-_TRIES_BESIDE = 2
-_FORMS_BESIDE = 8
 _WORTH = 0.999
 _SAME = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Designs of phases in order. beside: they run at once. proven: nothing of the space costs less."""
-
-    designs: tuple[Design, ...]
-    beside: bool
-    latency_s: float
-    energy_j: float
-    proven: bool = False
-
-    def cost(self, objective: PhaseObjective) -> float:
-        """What is minimized."""
-        return self.latency_s if objective == "latency" else self.energy_j
 
 
 class PartitionSearch:
@@ -67,12 +46,12 @@ class PartitionSearch:
     def search(self) -> Plan | None:
         """The best plan that was found; None if none is feasible.
 
-        Phases in sequence first, with a quarter of the budget; then side by side; then what is left of the sequence.
+        Phases in sequence first, with a quarter of the budget; then side by side, as often as the time allows; then
+        what is left of the sequence.
         """
-        begun = self.account.evaluated
+        begun = self.account.spent
         self.account.stop_at = begun + max(1, self.budget // 4)
         best, settled = self.in_sequence(math.inf)
-        self.account.stop_at = begun + max(1, 3 * self.budget // 4)
         beside, excluded = self.side_by_side(best.latency_s if best else math.inf)
         best = beside or best
         self.account.stop_at = begun + self.budget
@@ -133,21 +112,17 @@ class PartitionSearch:
             yield search.best
 
     def side_by_side(self, ceiling_s: float) -> tuple[Plan | None, bool]:
-        """A cut into phases that run at once, if one takes less than the ceiling; and whether none can.
-
-        For each phase the blocks that move least in an equal share of the buffer, of the cuts the one that moves least;
-        the arrays of all its Einsums are chosen together.
-        """
+        """A cut into phases that run at once, if one takes less than the ceiling; and whether none can."""
         if self.objective != "latency" or len(self.setting.units) < 2:
             return None, self.objective == "latency"
         try:
             least_s = max(self._least_moving_s(), least_busy_s(self.setting))
             if least_s >= _WORTH * ceiling_s:
                 return None, least_s >= ceiling_s * (1 - _SAME)
-            plan = self._beside(ceiling_s)
+            plan = at_once(self.setting, self._parts(), self.phase, self.account, ceiling_s)
         except OutOfTime:
             plan = None
-        return (plan if plan is not None and plan.latency_s < ceiling_s else None), False
+        return plan, False
 
     def _least_moving_s(self) -> float:
         """Seconds of memory that no cut into two phases or more falls below."""
@@ -169,70 +144,6 @@ class PartitionSearch:
                 best[end] = min(best.get(end, way), way, key=lambda one: one[0])
         return best.get(len(self.setting.units), (0.0, []))[1]
 
-    def _beside(self, ceiling_s: float) -> Plan | None:
-        units = len(self.setting.units)
-        designs = {
-            part: self._least_moved(part, self.setting.capacity_bytes / units, ceiling_s) for part in self._parts()
-        }
-        path = self._shortest({segment: d.residency.move_s for segment, d in designs.items() if d is not None})
-        if not path:
-            return None
-        share = self.setting.capacity_bytes / len(path)
-        again = [self._least_moved(segment, share, ceiling_s, tries=_FORMS_BESIDE) for segment in path]
-        chosen = [
-            min((d for d in (new, designs[part]) if d), key=_moving) for part, new in zip(path, again, strict=True)
-        ]
-        return self._together(chosen, share)
-
-    def _least_moved(
-        self, segment: Segment, capacity_bytes: float, ceiling_s: float, tries: int = _TRIES_BESIDE
-    ) -> Design | None:
-        """Of a few large tiles whose cycles stay below the ceiling the one that moves least."""
-        found: list[Design] = []
-        for form, ways in self._quickest_forms(segment, ceiling_s):
-            fitting = (
-                (tile, placement)
-                for tile in ways
-                for placement in placed_together(self.setting, [(form.nest, tile, form.works)])
-                if stays(self.setting, form, tile, placement, capacity_bytes)
-            )
-            for tile, placement in islice(fitting, tries):
-                blocks = fitting_blocks(self.setting, form, tile, placement, self.account, capacity_bytes)
-                tried = (design_of(self.setting, form, b, placement, self.account, capacity_bytes) for b in blocks)
-                found += islice((design for design in tried if design is not None), 1)
-        return min(found, key=_moving, default=None)
-
-    def _quickest_forms(self, segment: Segment, ceiling_s: float) -> list[tuple[Form, list[Tile]]]:
-        """The forms with the fewest cycles, each with its tiles that stay below the ceiling, every fourth, large
-        first."""
-        setting, clock_hz = self.setting, self.setting.hardware.clock_hz
-        rated = []
-        for form in self.phase(segment).forms():
-            tiles = sorted(tiles_of(setting, form.nest), key=lambda tile: -tile.x0 * tile.y0)[::4]
-            seconds = {tile: least_cycles(setting, form.nest, tile, form.works) / clock_hz for tile in tiles}
-            quick = [tile for tile in tiles if seconds[tile] < ceiling_s]
-            rated.append((min(seconds.values()), form, quick))
-        rated.sort(key=lambda one: one[0])
-        return [(form, quick) for _, form, quick in rated[:_FORMS_BESIDE]]
-
-    def _together(self, designs: Sequence[Design], capacity_bytes: float) -> Plan | None:
-        """The plan with Einsums placed anew, so that all phases together load the arrays evenly."""
-        setting = self.setting
-        placements = placed_together(setting, [(d.form.nest, d.tile, d.form.works) for d in designs])
-        final = []
-        for design, placement in zip(designs, placements, strict=True):
-            residency = residency_of(setting, design.form, design.tile, placement, capacity_bytes)
-            if isinstance(residency, str):
-                return None
-            final.append(design.with_placement(placement, residency, setting.hardware.clock_hz))
-        busy = [
-            sum(d.placement.array_cycles[a] for d in final) / setting.hardware.clock_hz for a in setting.hardware.arrays
-        ]
-        moved = [sum(d.residency.memory_s[m] for d in final) for m in setting.hardware.memories]
-        latency_s = max(*busy, *moved, *(design.latency_s for design in final))
-        energy_j = sum(design.energy_j for design in final)
-        return Plan(designs=tuple(final), beside=True, latency_s=latency_s, energy_j=energy_j)
-
     def mappings(self) -> int:
         """Mappings of the space: over all cuts the product of those of the phases, one after the other or at once."""
         units = len(self.setting.units)
@@ -241,10 +152,6 @@ class PartitionSearch:
             ways.append(sum(ways[start] * count_mappings(self.setting, (start, end)) for start in range(end)))
         whole = count_mappings(self.setting, (0, units))
         return whole + 2 * (ways[-1] - whole)
-
-
-def _moving(design: Design) -> tuple[float, float]:
-    return max(design.residency.move_s, design.compute_s), design.residency.move_s
 
 
 def _unbeaten(

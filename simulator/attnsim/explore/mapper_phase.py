@@ -11,23 +11,24 @@ import heapq
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, islice
 from typing import Literal
 
 from attnsim.errors import MappingError
-from attnsim.explore.mapper_compute import Placement, least_cycles, placement_on, placements_of, whole_on_arrays
+from attnsim.explore.mapper_compute import Placement, placement_on, placements_of, whole_on_arrays
 from attnsim.explore.mapper_nests import (
     Nest,
     Tile,
     block_sizes,
+    deep_sizes,
     least_extent,
     nests_of_segment,
     tile_sizes,
-    tiles_of,
 )
 from attnsim.explore.mapper_residency import Form, Residency, compulsory, form_of, residency_of, stays
+from attnsim.explore.mapper_rough import tiles_by_cycles
 from attnsim.explore.mapper_setting import Segment, Setting
 
 PhaseObjective = Literal["latency", "energy"]
@@ -44,9 +45,10 @@ class OutOfTime(Exception):
 class Account:
     """What a search has done so far, and what it may still do.
 
-    evaluated: tiles with blocks whose traffic was counted; infeasible: of which no choice of blocks fits; misfit: by
-    what did not fit. deadline_s: on `time.monotonic`, infinite without a limit. stop_at: evaluations after which the
-    present part of the search ends, None for the budget. watch: told of each evaluation.
+    evaluated: tiles with blocks whose traffic was counted; spent: those of them that the budget limits; infeasible: of
+    which no choice of blocks fits; misfit: by what did not fit. deadline_s: on `time.monotonic`, infinite without a
+    limit. stop_at: spent evaluations after which the present part of the search ends, None for the budget. watch: told
+    of each evaluation.
     """
 
     def __init__(
@@ -54,17 +56,22 @@ class Account:
     ) -> None:
         self.budget, self.deadline_s, self.watch = budget, deadline_s, watch
         self.stop_at: int | None = None
-        self.evaluated = self.infeasible = 0
+        self.spent = self.evaluated = self.infeasible = 0
         self.misfit: dict[str, int] = {}
 
     def spend(self) -> None:
         """Count one evaluation; raises OutOfTime when none is left."""
         most = self.budget if self.stop_at is None else min(self.stop_at, self.budget)
-        if self.evaluated >= most or time.monotonic() > self.deadline_s:
+        if self.spent >= most or time.monotonic() > self.deadline_s:
             raise OutOfTime
+        self.spent += 1
         self.evaluated += 1
         if self.watch:
             self.watch(self.evaluated)
+
+    def note(self) -> None:
+        """Count one evaluation that the budget does not limit."""
+        self.evaluated += 1
 
     def reject(self, reason: str, number: int) -> None:
         """Count mappings that do not fit, and why."""
@@ -111,12 +118,13 @@ class Design:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
     """A tile of a nest; without a placement its bound is a rough one. rest: blocks that are still to be tried, None
-    before the first."""
+    before the first. next_ones: the tiles of the form after this rough one, with their bounds."""
 
     form: Form
     tile: Tile
     placement: Placement | None = None
     rest: tuple[Tile, ...] | None = None
+    next_ones: Iterator[tuple[float, Tile]] | None = None
 
 
 class PhaseSearch:
@@ -132,23 +140,30 @@ class PhaseSearch:
         self.best: Design | None = None
         self.solved = False
         self._queue: list[tuple[float, float, int, _Candidate]] | None = None
+        self._forms: tuple[Form, ...] | None = None
         self._numbers = count()
         self._open()
 
     def _open(self) -> None:
         """Find a floor under every mapping of the phase, without looking at one."""
-        forms = self.forms()
-        if not forms:
+        first = next(self.each_form(), None)
+        if first is None:
             self.floor_s, self.floor_j, self.solved = math.inf, math.inf, True
             return
-        self.moved_s, self.moved_j = compulsory(self.setting, forms[0])
+        self.moved_s, self.moved_j = compulsory(self.setting, first)
         self.floor_j = self.moved_j + _least_j(self.setting, self.segment)
         self.busy_s = _least_s(self.setting, self.segment)
         self.floor_s = max(self.moved_s, self.busy_s)
 
-    def forms(self) -> list[Form]:
+    def each_form(self) -> Iterator[Form]:
+        """Forms of loops that the model accepts, one after the other."""
+        return (form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest))
+
+    def forms(self) -> tuple[Form, ...]:
         """Every form of loops that the model accepts."""
-        return [form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest)]
+        if self._forms is None:
+            self._forms = tuple(self.each_form())
+        return self._forms
 
     @property
     def bound(self) -> float:
@@ -162,7 +177,7 @@ class PhaseSearch:
         if self._queue is None and not self.solved:
             self._queue = []
             for form in self.forms():
-                self._enter(form)
+                self._enter(form, self._rough(form))
         equals = account.evaluated + _EQUALS
         while self._queue and not self.solved:
             account.check_time()
@@ -173,7 +188,9 @@ class PhaseSearch:
             if bound > least or account.evaluated >= equals:
                 break
             if candidate.placement is None:
-                self._place(candidate)
+                assert candidate.next_ones is not None
+                self._enter(candidate.form, candidate.next_ones)
+                self._place(candidate, account)
                 continue
             try:
                 self._try(candidate, account, bound)
@@ -190,16 +207,26 @@ class PhaseSearch:
         area = candidate.tile.x0 * candidate.tile.y0
         heapq.heappush(self._queue, (bound, -area if rank is None else rank, next(self._numbers), candidate))
 
-    def _enter(self, form: Form) -> None:
+    def _rough(self, form: Form) -> Iterator[tuple[float, Tile]]:
+        """Tiles of a form with their rough bounds, the lowest first, the larger one of equals."""
         clock_hz = self.setting.hardware.clock_hz
-        for tile in tiles_of(self.setting, form.nest):
-            rough_s = max(least_cycles(self.setting, form.nest, tile, form.works) / clock_hz, self.floor_s)
-            self._push(self._cost(rough_s, self.floor_j), _Candidate(form=form, tile=tile))
+        for cycles, tile in tiles_by_cycles(self.setting, form, self.floor_s * clock_hz):
+            yield self._cost(max(cycles / clock_hz, self.floor_s), self.floor_j), tile
+
+    def _enter(self, form: Form, tiles: Iterator[tuple[float, Tile]]) -> None:
+        """Queue the next tile of a form."""
+        for bound, tile in islice(tiles, 1):
+            self._push(bound, _Candidate(form=form, tile=tile, next_ones=tiles))
 
     def _cost(self, seconds: float, joules: float) -> float:
         return seconds if self.objective == "latency" else joules
 
-    def _place(self, rough: _Candidate) -> None:
+    def _place(self, rough: _Candidate, account: Account) -> None:
+        """Queue a tile with its placement, unless what has to stay does not fit even in the smallest blocks."""
+        setting, blocks = self.setting, block_sizes(self.setting, rough.form.nest, rough.tile)
+        if not stays(setting, rough.form, replace(rough.tile, x1=blocks[-1]), None, setting.capacity_bytes):
+            account.reject(setting.memory, len(blocks))
+            return
         for least_energy in (False, True) if self.objective != "latency" else (False,):
             form = rough.form
             placement = placements_of(self.setting, form.nest, rough.tile, form.works, least_energy=least_energy)
@@ -241,7 +268,7 @@ def _least_j(setting: Setting, segment: Segment) -> float:
     """Joules of units and registers with each Einsum on the array that spends least."""
     batch = math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
     return batch * sum(
-        math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        math.prod(least_extent(setting, v.upper()) for v in setting.ranks[einsum.name])
         * min(cost.energy_j for cost in setting.able[einsum.name].values())
         for einsum in setting.einsums(segment)
     )
@@ -252,7 +279,7 @@ def _least_s(setting: Setting, segment: Segment) -> float:
     hardware = setting.hardware
     totals: dict[str, dict[str, float]] = {}
     for einsum in setting.einsums(segment):
-        points = math.prod(least_extent(setting, v.upper()) for v in einsum.iteration_ranks)
+        points = math.prod(least_extent(setting, v.upper()) for v in setting.ranks[einsum.name])
         points *= math.prod(setting.step.extents[rank] for rank in setting.cascade.batch)
         able = setting.able[einsum.name]
         totals[einsum.name] = {n: points * cost.cycles / hardware.arrays[n].pe_count for n, cost in able.items()}
@@ -280,7 +307,7 @@ def count_mappings(setting: Setting, segment: Segment) -> int:
     travelling = len(read - made) + len(made & (elsewhere | set(setting.cascade.outputs)))
     arrays = math.prod(len(setting.able[einsum.name]) for einsum in einsums)
     return sum(
-        arrays * (1 + len(nest.order)) ** travelling * len(tile_sizes(setting, nest.y)) * _blocks(setting, nest)
+        arrays * (1 + len(nest.order)) ** travelling * len(deep_sizes(setting, nest)) * _blocks(setting, nest)
         for nest in nests_of_segment(setting, segment)
     )
 
@@ -295,6 +322,9 @@ def fitting_blocks(
     """A tile with every number of tiles in a block, most first, without those in which what has to stay does not
     fit."""
     sizes = [replace(tile, x1=x1) for x1 in block_sizes(setting, form.nest, tile)]
+    if not stays(setting, form, sizes[-1], placement, capacity_bytes):
+        account.reject(setting.memory, len(sizes))
+        return ()
     first = bisect_left(sizes, True, key=lambda sized: stays(setting, form, sized, placement, capacity_bytes))
     if first:
         account.reject(setting.memory, first)
@@ -310,6 +340,11 @@ def design_of(
     if isinstance(residency, str):
         account.reject(residency, 1)
         return None
+    return design_from(setting, form, tile, placement, residency)
+
+
+def design_from(setting: Setting, form: Form, tile: Tile, placement: Placement, residency: Residency) -> Design:
+    """The design with these blocks, its cycles counted anew if the last block is not full."""
     placed = placement if whole_blocks(setting, form.nest, tile) else _placed_again(setting, form, tile, placement)
     compute_s = placed.cycles / setting.hardware.clock_hz
     return Design(

@@ -7,25 +7,25 @@ tensors are merged, and those that another one beats in bytes, seconds of every 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from operator import le
 
 from attnsim.einsum.ast import Access, Einsum
+from attnsim.explore.mapper_blocks import Block, Sizes, block_of, block_words
 from attnsim.explore.mapper_compute import Placement, Work
+from attnsim.explore.mapper_moves import Costs, Move, costs_of, moves_of
 from attnsim.explore.mapper_nests import Nest, Tile, size_in_tile, trips_of
 from attnsim.explore.mapper_setting import Setting
 from attnsim.families.spatial_array.capacity import accesses_by_tensor
 from attnsim.families.spatial_array.residency import (
     Tensors,
-    Transfer,
     Use,
     block_bytes,
-    counted_memories,
     nest_uses,
     nests_of,
     tensor_roles,
-    transfers_of,
 )
 from attnsim.families.spatial_array.space import Loop, Space, build_space
 from attnsim.families.spatial_array.stages import Stage, build_stages
@@ -35,8 +35,6 @@ from attnsim.specs.mapping_file import Target
 
 STAGED_TILES = 2
 _REGISTER_SHARE = 2
-
-Costs = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,22 +63,25 @@ class Residency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demanded:
     """What a nest demands whatever its sizes: the loop below which each value has to stay (None: it cannot), chains of
-    values that replace each other in one block, and the uses of all tensors."""
+    values that replace each other in one block, the uses of all tensors, and what moves of them by loop."""
 
     stay: Mapping[str, str] | None
     in_place: tuple[tuple[str, ...], ...]
     uses: tuple[Use, ...]
+    moves: dict[tuple[str, str | None], tuple[Move, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """A nest as the model sees it, at any sizes: when each Einsum runs, roles of tensors, values that live on.
 
-    stages: of some placement; their arrays and cycles mean nothing here. memo: what is demanded, by the loops that run
-    more than once; again: values of which a tile is read again after a reduction over it, by the parts longer than 1.
+    phase, stages: of some placement and sizes; their arrays and cycles mean nothing here. memo: what is demanded, by
+    the loops that run more than once; again: values of which a tile is read again after a reduction over it, by the
+    parts longer than 1; blocks: of tensors below loops.
     """
 
     nest: Nest
+    phase: Phase
     space: Space
     works: Mapping[str, Work]
     stages: tuple[Stage, ...]
@@ -88,6 +89,7 @@ class Form:
     accesses: Mapping[str, Access]
     memo: dict[frozenset[str], Demanded] = field(default_factory=dict)
     again: dict[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
+    blocks: dict[tuple[str, str | None], Block] = field(default_factory=dict)
 
 
 def form_of(setting: Setting, nest: Nest) -> Form:
@@ -98,6 +100,7 @@ def form_of(setting: Setting, nest: Nest) -> Form:
     stages = build_stages(setting.cascade, space, phase, setting.assumed, setting.hardware)
     return Form(
         nest=nest,
+        phase=phase,
         space=space,
         works={stage.einsum.name: Work(each=stage.each, late=stage.late) for stage in stages},
         stages=stages,
@@ -106,16 +109,24 @@ def form_of(setting: Setting, nest: Nest) -> Form:
     )
 
 
+def sizes_of(setting: Setting, form: Form, tile: Tile) -> dict[str, int]:
+    """Trips of all loops, and extents of the parts inside the tile."""
+    sizes = {part: size_in_tile(setting, form.nest, tile, part) for part in form.space.tile}
+    return sizes | trips_of(setting, form.nest, tile)
+
+
 def space_of(setting: Setting, form: Form, tile: Tile) -> Space:
     """The model's iteration space of a nest with these sizes, without going through a mapping."""
-    nest, space = form.nest, form.space
-    trips = trips_of(setting, nest, tile)
-    sizes = {part: size_in_tile(setting, nest, tile, part) for part in space.tile}
+    return _space_with(form, sizes_of(setting, form, tile))
+
+
+def _space_with(form: Form, sizes: Sizes) -> Space:
+    space = form.space
     return replace(
         space,
-        loops=tuple(Loop(part=part, trip=trips[part]) for part in nest.order),
-        tile=sizes,
-        symbols={**space.symbols, **{n: v for n, v in {**trips, **sizes}.items() if n in space.symbols}},
+        loops=tuple(Loop(part=part, trip=sizes[part]) for part in form.nest.order),
+        tile={part: sizes[part] for part in space.tile},
+        symbols={**space.symbols, **{name: size for name, size in sizes.items() if name in space.symbols}},
     )
 
 
@@ -128,6 +139,7 @@ def tile_sizes_of(nest: Nest, tile: Tile) -> dict[str, int]:
 
 
 def _bare_phase(setting: Setting, nest: Nest, tile: Tile) -> Phase:
+    """A phase of these loops; what it leaves out is said, because looking up defaults takes most of the time."""
     place: dict[str, list[str]] = {}
     for einsum in setting.einsums(nest.segment):
         place.setdefault(next(iter(setting.able[einsum.name])), []).append(einsum.name)
@@ -137,43 +149,71 @@ def _bare_phase(setting: Setting, nest: Nest, tile: Tile) -> Phase:
         tile=dict(tile_sizes_of(nest, tile)),
         order=list(nest.order),
         place=place,
+        einsums=[],
+        spatial={},
+        keep={},
+        nests=[],
+        overlap=[],
+        buffers={},
+        in_place=[],
+        stage={},
+        overflow="reject",
+        capacity={},
+        in_flight=2,
+        beside=False,
     )
 
 
-def stays(setting: Setting, form: Form, tile: Tile, placement: Placement, capacity_bytes: float) -> bool:
-    """Whether the values that have to stay fit the buffer, with a tile of everything that passes through."""
-    space = space_of(setting, form, tile)
-    held = _held(setting, form, space, tile, placement)
+def stays(setting: Setting, form: Form, tile: Tile, placement: Placement | None, capacity_bytes: float) -> bool:
+    """Whether the values that have to stay fit the buffer, with a tile of everything that passes through; without a
+    placement those that stay on any arrays."""
+    sizes = sizes_of(setting, form, tile)
+    held = _held(setting, form, sizes, tile, placement)
     if held is None:
         return False
-    behind = _behind(_demanded(setting, form, space))
-    sizes = [_held_bytes(setting, form, space, name, loop) for name, loop in held.items() if name not in behind]
+    behind = _behind(_demanded(form, sizes))
+    left = capacity_bytes - sum(
+        _held_bytes(setting, form, sizes, name, loop) for name, loop in held.items() if name not in behind
+    )
+    if left < 0 or not form.nest.order:
+        return left >= 0
     passing = [name for name in form.roles.inputs | form.roles.outputs if name not in held]
-    sizes += [_held_bytes(setting, form, space, name, form.nest.order[-1]) for name in passing if form.nest.order]
-    return sum(sizes) <= capacity_bytes
+    return sum(_held_bytes(setting, form, sizes, name, form.nest.order[-1]) for name in passing) <= left
 
 
 def residency_of(
     setting: Setting, form: Form, tile: Tile, placement: Placement, capacity_bytes: float
 ) -> Residency | str:
     """The blocks that move least, then hold the least; else what is too small for what has to stay."""
-    space = space_of(setting, form, tile)
+    sizes = sizes_of(setting, form, tile)
+    space = _space_with(form, sizes)
     crowded = _crowded(setting, form, space, placement)
     if crowded:
         return crowded
-    held = _held(setting, form, space, tile, placement)
+    held = _held(setting, form, sizes, tile, placement)
     if held is None:
         return setting.memory
-    demanded = _demanded(setting, form, space)
+    demanded = _demanded(form, sizes)
     behind = _behind(demanded)
     tensors = [name for name in form.accesses if name in held or name in form.roles.inputs | form.roles.outputs]
-    merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * (len(setting.hardware.memories) + 1), ())]
+    width = len(setting.hardware.memories) + 1
+    merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * width, ())]
+    # Below a loop of one iteration lies the same block as below the loop around it.
+    order = form.nest.order
+    distinct = [None, *order[:1], *(loop for loop in order[1:] if sizes[loop] > 1)]
     for tensor in tensors:
-        loops: Sequence[str | None] = [held[tensor]] if tensor in held else [None, *form.nest.order]
-        own = [use for use in demanded.uses if use.access.tensor == tensor]
-        choices = [_choice(setting, form, space, tensor, loop, own) for loop in loops]
+        loops: Sequence[str | None] = [held[tensor]] if tensor in held else distinct
+        choices = [
+            Choice(
+                tensor=tensor,
+                loop=loop,
+                held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
+                costs=costs_of(_moves(setting, form, demanded, sizes, tensor, loop), sizes, form.space.symbols, width),
+            )
+            for loop in loops
+        ]
         choices = [replace(choice, held_bytes=0.0) for choice in choices] if tensor in behind else choices
-        merged = _merge(merged, choices, capacity_bytes)
+        merged = _merge(merged, _unbeaten(choices), capacity_bytes)
     if not merged:
         return setting.memory
     best = min(merged, key=lambda one: (max(one[1][:-1]), one[1][-1], one[0]))
@@ -205,23 +245,26 @@ def _stays_in_array(stage: Stage, space: Space) -> bool:
     return bool(walked) and not state and walked[-1] not in space.loops_of(stage.einsum.output.variables)
 
 
-def _held(setting: Setting, form: Form, space: Space, tile: Tile, placement: Placement) -> dict[str, str] | None:
+def _held(setting: Setting, form: Form, sizes: Sizes, tile: Tile, placement: Placement | None) -> dict[str, str] | None:
     """Tensor -> loop for everything that has to stay; None if something cannot."""
-    stay = _demanded(setting, form, space).stay
-    return None if stay is None else {**stay, **_waiting(setting, form, tile, placement, stay)}
+    stay = _demanded(form, sizes).stay
+    if stay is None or placement is None:
+        return None if stay is None else dict(stay)
+    return {**stay, **_waiting(setting, form, tile, placement, stay)}
 
 
-def _demanded(setting: Setting, form: Form, space: Space) -> Demanded:
+def _demanded(form: Form, sizes: Sizes) -> Demanded:
     """Which loops run more than once decides it."""
-    key = frozenset(loop.part for loop in space.loops if loop.trip > 1)
+    key = frozenset(part for part in form.nest.order if sizes[part] > 1)
     if key not in form.memo:
-        groups = nests_of(form.stages, space, _bare_phase(setting, form.nest, Tile(x0=1, y0=1)))
+        space = _space_with(form, sizes)
+        groups = nests_of(form.stages, space, form.phase)
         numbers = pass_numbers(form.stages, space)
         stay = _across_passes(form, space, numbers)
         form.memo[key] = Demanded(
             stay=stay,
             in_place=_chains(form, numbers, stay or {}),
-            uses=tuple(use for group in groups for use in nest_uses(group, space)),
+            uses=tuple(use for group in groups for use in nest_uses(group, space, numbers)),
         )
     return form.memo[key]
 
@@ -314,41 +357,35 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def _choice(setting: Setting, form: Form, space: Space, tensor: str, loop: str | None, uses: Iterable[Use]) -> Choice:
-    inner = _inside(space, loop)
-    size = _held_bytes(setting, form, space, tensor, loop)
-    blocks = {setting.memory: {tensor: inner}} if loop is not None else {}
-    moves = transfers_of(list(uses), space, form.roles, blocks, setting.hardware)
-    return Choice(tensor=tensor, loop=loop, held_bytes=size, costs=_costs(setting, space, moves))
+def _moves(
+    setting: Setting, form: Form, demanded: Demanded, sizes: Sizes, tensor: str, loop: str | None
+) -> tuple[Move, ...]:
+    """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
+    once decide it."""
+    key = (tensor, loop)
+    if key not in demanded.moves:
+        uses = [use for use in demanded.uses if use.access.tensor == tensor]
+        space, access = _space_with(form, sizes), form.accesses[tensor]
+        demanded.moves[key] = moves_of(uses, space, form.roles, access, loop, setting.memory, setting.hardware)
+    return demanded.moves[key]
 
 
-def _inside(space: Space, loop: str | None) -> frozenset[str]:
-    """Loops inside a loop; none inside no loop."""
-    order = [one.part for one in space.loops]
-    return frozenset(order[order.index(loop) + 1 :]) if loop is not None else frozenset()
-
-
-def _held_bytes(setting: Setting, form: Form, space: Space, tensor: str, loop: str | None) -> int:
+def _held_bytes(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> int:
     """Bytes of a block, or of the tiles in which a tensor passes through."""
+    block = form.blocks.get((tensor, loop))
+    if block is None:
+        block = form.blocks[tensor, loop] = block_of(form.space, form.accesses[tensor], form.nest.order, loop)
     copies = 1 if loop is not None else STAGED_TILES
-    word_bytes = setting.hardware.word_bits / 8
-    return copies * block_bytes(space, form.accesses[tensor], _inside(space, loop), word_bytes=word_bytes)
+    return copies * round(block_words(block, sizes, form.space.symbols) * setting.hardware.word_bits / 8)
 
 
-def _costs(setting: Setting, space: Space, moves: Iterable[Transfer]) -> Costs:
-    """Seconds on each memory, and joules of all."""
-    hardware = setting.hardware
-    word_bytes = hardware.word_bits / 8
-    seconds = dict.fromkeys(hardware.memories, 0.0)
-    energy = 0.0
-    for move in moves:
-        events = math.prod(loop.trip for loop in space.loops if loop.part in move.each)
-        moved = move.words * move.fraction * events * word_bytes
-        for name in counted_memories(move, hardware):
-            memory = hardware.memories[name]
-            seconds[name] += moved / memory.bandwidth_bytes_per_s if memory.bandwidth_bytes_per_s else 0.0
-            energy += moved / memory.access_bytes * (memory.read_j if name == move.source else memory.write_j)
-    return (*seconds.values(), energy)
+def _unbeaten(choices: Sequence[Choice]) -> list[Choice]:
+    """Choices that no other one beats in bytes and costs."""
+    kept: list[Choice] = []
+    for one in sorted(choices, key=lambda choice: (choice.held_bytes, choice.costs)):
+        if not any(_no_worse(other.costs, one.costs) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _merge(
@@ -368,7 +405,7 @@ def _merge(
 
 
 def _no_worse(first: Costs, second: Costs) -> bool:
-    return all(a <= b for a, b in zip(first, second, strict=True))
+    return all(map(le, first, second))
 
 
 def compulsory(setting: Setting, form: Form) -> tuple[float, float]:

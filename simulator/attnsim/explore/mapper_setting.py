@@ -7,7 +7,7 @@ must share a phase.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attnsim.components.operations import hardware_operations, missing_operations, register_accesses
 from attnsim.einsum.ast import Cascade, Einsum
@@ -46,6 +46,8 @@ class Setting:
     memory: str
     units: tuple[tuple[Einsum, ...], ...]
     tied: Mapping[str, str]
+    ranks: Mapping[str, tuple[str, ...]]
+    sizes: dict[tuple[str, int], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def cascade(self) -> Cascade:
@@ -90,6 +92,7 @@ def setting_of(step: Step, hardware: SpatialArray, assumed: LoopNest) -> Setting
         memory=_keeping_memory(hardware),
         units=_units(step.cascade),
         tied={rank: other for rank, other in pairs if rank not in step.extents and not _is_part(rank, step.cascade)},
+        ranks={einsum.name: einsum.iteration_ranks for einsum in step.cascade.einsums},
     )
 
 

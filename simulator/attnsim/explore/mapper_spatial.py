@@ -12,8 +12,9 @@ from dataclasses import replace
 from attnsim.errors import AttnSimError, MappingError, Problem
 from attnsim.explore.mapper_answer import Goal, Tally, cost_of
 from attnsim.explore.mapper_outcome import Outcome
-from attnsim.explore.mapper_partition import PartitionSearch, Plan
+from attnsim.explore.mapper_partition import PartitionSearch
 from attnsim.explore.mapper_phase import Account, PhaseObjective, least_busy_s, least_moved_s
+from attnsim.explore.mapper_plan import Plan
 from attnsim.explore.mapper_residency import mapping_of, phase_of
 from attnsim.explore.mapper_setting import Setting, setting_of
 from attnsim.pipeline import Plan as RunPlan

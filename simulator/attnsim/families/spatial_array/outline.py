@@ -25,6 +25,7 @@ from attnsim.families.spatial_array.residency import (
 )
 from attnsim.families.spatial_array.space import Space, build_space
 from attnsim.families.spatial_array.stages import Stage, build_stages
+from attnsim.families.spatial_array.sweeps import pass_numbers
 from attnsim.specs.loop_nest import LoopNest, Phase
 from attnsim.specs.same import Same, recalled
 from attnsim.specs.spatial_array import Operation, SpatialArray
@@ -143,7 +144,8 @@ def _layout(outline: Outline, size: int | None, phase: Phase, hardware: SpatialA
         require_passes_possible(stages, space, phase, roles, blocks, hardware)
     except MappingError as error:
         return error
-    uses = [use for nest in nests_of(stages, space, phase) for use in nest_uses(nest, space)]
+    passes = pass_numbers(stages, space)
+    uses = [use for nest in nests_of(stages, space, phase) for use in nest_uses(nest, space, passes)]
     return Layout(
         space=space,
         parts=_parts(outline, space, size, phase, hardware),

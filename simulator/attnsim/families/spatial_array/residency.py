@@ -8,7 +8,7 @@ of every loop outside it, except loops right outside that do not index the tenso
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -43,7 +43,10 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """How a nest touches a tensor on an array, at the loops `each`; `einsums` are those of the nest that touch it."""
+    """How a nest touches a tensor on an array, at the loops `each`; `einsums` are those of the nest that touch it.
+
+    passes: the pass over each loop, outermost first, in which it does so.
+    """
 
     access: Access
     einsums: frozenset[str]
@@ -51,6 +54,7 @@ class Use:
     each: frozenset[str]
     late: bool
     writes: bool
+    passes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +94,9 @@ def nests_of(stages: Sequence[Stage], space: Space, phase: Phase) -> list[list[S
     return list(groups.values())
 
 
-def nest_uses(nest: Sequence[Stage], space: Space) -> list[Use]:
+def nest_uses(nest: Sequence[Stage], space: Space, passes: Mapping[str, tuple[int, ...]]) -> list[Use]:
     """Reads and writes of a nest at the level of a tile; a value made in the nest is not read from a memory again.
+    `passes`: Einsum -> the pass over each loop in which it runs.
 
     A state is read once (its value before the tile) although the nest makes its next value.
     """
@@ -100,18 +105,23 @@ def nest_uses(nest: Sequence[Stage], space: Space) -> list[Use]:
     for stage in nest:
         arriving = [a for a in stage.einsum.inputs if a.tensor not in made or reads_old_state(a, space)]
         for access in arriving:
-            _merge(uses, access, stage, writes=False)
-        _merge(uses, stage.einsum.output, stage, writes=True)
+            _merge(uses, access, stage, passes[stage.einsum.name], writes=False)
+        _merge(uses, stage.einsum.output, stage, passes[stage.einsum.name], writes=True)
     return list(uses.values())
 
 
-def _merge(uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, *, writes: bool) -> None:
+def _merge(
+    uses: dict[tuple[str, bool], Use], access: Access, stage: Stage, passes: tuple[int, ...], *, writes: bool
+) -> None:
     key = (access.tensor, writes)
     old = uses.get(key)
     each = stage.each | old.each if old else stage.each
     late = stage.late and (old is None or old.late)
     einsums = frozenset({stage.einsum.name}) | (old.einsums if old else frozenset())
-    uses[key] = Use(access=access, einsums=einsums, array=stage.array, each=each, late=late, writes=writes)
+    passes = old.passes if old else passes
+    uses[key] = Use(
+        access=access, einsums=einsums, array=stage.array, each=each, late=late, writes=writes, passes=passes
+    )
 
 
 def held_blocks(space: Space, phase: Phase) -> dict[str, dict[str, frozenset[str]]]:
@@ -147,17 +157,27 @@ def transfers_of(
     blocks: Mapping[str, Mapping[str, frozenset[str]]],
     hardware: SpatialArray,
 ) -> list[Transfer]:
-    """Every transfer of the phase: between memories and, at tile level, between memories and arrays."""
+    """Every transfer of the phase: between memories and, at tile level, between memories and arrays.
+
+    A block is fetched once for all nests that read it while it stays, and again for each further pass over a loop
+    whose iterations replace it.
+    """
     found: list[Transfer] = []
-    between: dict[tuple[str, str, bool], list[Transfer]] = {}
+    between: dict[Hashable, list[Transfer]] = {}
     for use in uses:
         levels = _levels(use, roles, blocks, hardware)
         found += _array_side(use, levels[0], space, blocks) if levels else []
         crossed = [] if _stays_inside(use, roles) else pairwise(levels)
         for inner_level, outer_level in crossed:
-            moved = (use.access.tensor, inner_level, use.writes)
+            again = _passes_over(use, refetch_loops(space, use.access, blocks[inner_level][use.access.tensor]), space)
+            moved = (use.access.tensor, inner_level, use.writes, again)
             between.setdefault(moved, _block_side(use, inner_level, outer_level, space, blocks))
     return [*found, *(move for moves in between.values() for move in moves)]
+
+
+def _passes_over(use: Use, replaced: frozenset[str], space: Space) -> tuple[int, ...]:
+    """The passes of a use over loops at whose iterations a block is replaced."""
+    return tuple(number for number, loop in zip(use.passes, space.loops, strict=True) if loop.part in replaced)
 
 
 def _levels(
