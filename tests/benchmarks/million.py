@@ -1,8 +1,12 @@
-"""A study of a million designs as a user runs it: killed half way, taken up again, and its front checked by force."""
+"""Studies as a user runs them, killed and taken up again: a million designs whose front is checked by force, and one
+that is killed at many moments.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars
 import psutil
 import yaml
 
@@ -21,6 +26,8 @@ from attnsim.specs.study import Study
 
 PROCESSES = 2
 BLOCK = 20_000
+KILLS = 20
+WAIT_S = (0.3, 4.0)
 BUFFER, BANDWIDTH = "hardware.memories.global_buffer.capacity", "hardware.memories.dram.bandwidth"
 VARIED: dict[str, object] = {
     BUFFER: {"from": "512 KiB", "to": "8 MiB", "factor": 2},
@@ -46,11 +53,41 @@ def million(study: Study) -> dict[str, float]:
     return numbers
 
 
+def killed(study: Study) -> dict[str, float]:
+    """Whether a study that is killed at many moments ends with the bytes of one that ran through, its rows in order."""
+    chance = random.Random(11)
+    with tempfile.TemporaryDirectory() as name:
+        path, out = Path(name) / "study.yaml", Path(name) / "out"
+        path.write_text(yaml.safe_dump(study.model_dump(by_alias=True, exclude_none=True)), encoding="utf-8")
+        _run(path, Path(name) / "whole", None)
+        moments = []
+        for _ in range(KILLS):
+            process = subprocess.Popen(_command(path, out), stdout=subprocess.DEVNULL, start_new_session=True)
+            time.sleep(chance.uniform(*WAIT_S))
+            moments.append(process.poll() is None)
+            if moments[-1]:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        before = _written(out)
+        _run(path, out, None)
+        same = _digest(out) == _digest(Path(name) / "whole")
+        return {"kills": float(sum(moments)), "kills_written": float(before), "kills_same": float(same)}
+
+
+def _digest(out: Path) -> str:
+    rows = polars.concat(list(frames_of(out))).sort("design")
+    return hashlib.sha256(rows.write_csv().encode()).hexdigest()
+
+
+def _command(study: Path, out: Path) -> list[str]:
+    command = [sys.executable, "-m", "attnsim", "explore", str(study), "--out", str(out)]
+    return [*command, "--processes", str(PROCESSES), "--json", *(["--resume"] if out.exists() else [])]
+
+
 def _run(study: Path, out: Path, until: int | None) -> tuple[float, int]:
     """(seconds, most bytes of all its processes together) of the command; it is killed once so many designs are
     written."""
-    command = [sys.executable, "-m", "attnsim", "explore", str(study), "--out", str(out)]
-    command += ["--processes", str(PROCESSES), "--json", *(["--resume"] if out.exists() else [])]
+    command = _command(study, out)
     began_s = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     done = threading.Event()
