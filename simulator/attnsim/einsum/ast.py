@@ -20,6 +20,12 @@ class Span:
     end: int = 0
 
 
+def _derive(node: object, **values: object) -> None:
+    """Set what follows from the other fields of a node that has just been made."""
+    for name, value in values.items():
+        object.__setattr__(node, name, value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
     """One affine index: `sum(coefficient * rank variable) + offset`, or a position such as the extent `M1` itself.
@@ -33,11 +39,11 @@ class Index:
     offset: int = 0
     symbols: tuple[tuple[str, int], ...] = ()
     span: Span = field(default=Span(), compare=False)
+    variables: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Rank variables that the index depends on, in order."""
 
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Rank variables that the index depends on, in order."""
-        return tuple(name for name, _ in self.terms)
+    def __post_init__(self) -> None:
+        _derive(self, variables=tuple(name for name, _ in self.terms))
 
     @property
     def plain(self) -> str | None:
@@ -54,11 +60,11 @@ class Access:
     tensor: str
     indices: tuple[Index, ...] = ()
     span: Span = field(default=Span(), compare=False)
+    variables: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Rank variables that appear in any index, each once, in order of appearance."""
 
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Rank variables that appear in any index, each once, in order of appearance."""
-        return tuple(dict.fromkeys(v for index in self.indices for v in index.variables))
+    def __post_init__(self) -> None:
+        _derive(self, variables=tuple(dict.fromkeys(v for index in self.indices for v in index.variables)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,22 +123,20 @@ class Einsum:
     populate: str | None = None
     comment: str = field(default="", compare=False)
     span: Span = field(default=Span(), compare=False)
+    inputs: tuple[Access, ...] = field(init=False, repr=False, compare=False)
+    """Every access in the expression, in order, repetitions kept."""
+    iteration_ranks: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Rank variables of the iteration space: those of the output, then the reduced ones, each once."""
+
+    def __post_init__(self) -> None:
+        inputs = accesses(self.expression)
+        reduced = (v for access in inputs for v in access.variables)
+        _derive(self, inputs=inputs, iteration_ranks=tuple(dict.fromkeys((*self.output.variables, *reduced))))
 
     @property
     def name(self) -> str:
         """The Einsum is called by the tensor it writes."""
         return self.output.tensor
-
-    @property
-    def inputs(self) -> tuple[Access, ...]:
-        """Every access in the expression, in order, repetitions kept."""
-        return accesses(self.expression)
-
-    @property
-    def iteration_ranks(self) -> tuple[str, ...]:
-        """Rank variables of the iteration space: those of the output, then the reduced ones, each once."""
-        reduced = tuple(v for access in self.inputs for v in access.variables)
-        return tuple(dict.fromkeys(self.output.variables + reduced))
 
     @property
     def reduced_ranks(self) -> tuple[str, ...]:

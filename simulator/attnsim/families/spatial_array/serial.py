@@ -8,7 +8,7 @@ to the same numbers (tests/conformance/test_chains.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
@@ -35,11 +35,11 @@ def serial_result(
         return None
     work = {name: int(stage.cycles / tick_cycles) for name, stage in stages.items()}
     drain = {name: int(cycles / tick_cycles) for name, cycles in rows.items()}
-    walked = {name: positions(tuple(loops), stage.each) for name, stage in stages.items()}
+    alike = {name: (positions(tuple(loops), stage.each), stage.late) for name, stage in stages.items()}
     makespan, waited, served = 0, 0, 0
     busy = dict.fromkeys(rows, 0)
-    for count, ends in _kinds_of_tiles([loop.trip for loop in loops]):
-        here = {name: work[name] for name, stage in stages.items() if _happens(walked[name], stage.late, ends)}
+    for happening, count in _together(dict.fromkeys(alike.values()), [loop.trip for loop in loops]).items():
+        here = {name: work[name] for name in stages if alike[name] in happening}
         for name, ticks in here.items():
             busy[stages[name].array] += count * ticks
         for step in phase.steps:
@@ -63,6 +63,20 @@ def serial_result(
 def _share_arrays(step: Sequence[Lane], stages: Mapping[str, Stage]) -> bool:
     used = [array for lane in step for array in {stages[name].array for name in lane.stages}]
     return len(set(used)) < len(used)
+
+
+_Runs = tuple[tuple[bool, ...], bool]
+"""At which loops a stage runs in every iteration, and whether it runs in the last one of the others."""
+
+
+def _together(kinds: Iterable[_Runs], trips: Sequence[int]) -> dict[frozenset[_Runs], int]:
+    """How many tiles have just these kinds of stages."""
+    asked = tuple(kinds)
+    tiles: dict[frozenset[_Runs], int] = {}
+    for count, ends in _kinds_of_tiles(trips):
+        happening = frozenset(kind for kind in asked if _happens(*kind, ends))
+        tiles[happening] = tiles.get(happening, 0) + count
+    return tiles
 
 
 def _kinds_of_tiles(trips: Sequence[int]) -> Iterator[tuple[int, tuple[tuple[bool, bool], ...]]]:

@@ -8,7 +8,7 @@ other rank of the tile runs in time, one iteration point a cycle per operator cy
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
@@ -17,6 +17,7 @@ from attnsim.components.operations import hardware_operations
 from attnsim.einsum.ast import Cascade, Einsum
 from attnsim.families.spatial_array.space import Space
 from attnsim.specs.loop_nest import LoopNest, Phase
+from attnsim.specs.same import Same, recalled
 from attnsim.specs.spatial_array import Array, SpatialArray
 
 
@@ -106,8 +107,17 @@ def _laid_out(einsum: Einsum, sizes: Mapping[str, int], space: Space, phase: Pha
     return min(ways, key=lambda way: math.prod(math.ceil(sizes[v] / width) for v, width in way.items()))
 
 
+_LATE: dict[Hashable, tuple[bool]] = {}
+
+
 def _waits_for_last(einsum: Einsum, einsums: Sequence[Einsum], space: Space, each: frozenset[str]) -> bool:
-    """Whether any Einsum it depends on, directly or not, walks a loop that it does not walk itself."""
+    """Whether any Einsum it depends on, directly or not, walks a loop that it does not walk itself; remembered."""
+    loops = tuple(loop.part for loop in space.loops)
+    key = (Same(einsum), tuple(Same(one) for one in einsums), loops, each, space.batch, tuple(space.parts.items()))
+    return recalled(_LATE, key, lambda: (_is_late(einsum, einsums, space, each),))[0]
+
+
+def _is_late(einsum: Einsum, einsums: Sequence[Einsum], space: Space, each: frozenset[str]) -> bool:
     by_name = {e.name: e for e in einsums}
     seen: set[str] = set()
     front = [access.tensor for access in einsum.inputs]
