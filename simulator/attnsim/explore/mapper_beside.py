@@ -26,6 +26,7 @@ _FORMS = 4
 _REFINED = 4
 _MOST_CUTS = 24
 _SLOWER = 1.5
+_SAME = 1e-9
 
 Sums = tuple[float, ...]
 Cut = tuple[Sums, tuple[Design, ...]]
@@ -36,9 +37,14 @@ def at_once(
     parts: Sequence[Segment],
     phase: Callable[[Segment], PhaseSearch],
     account: Account,
+    *,
+    least_s: float,
     ceiling_s: float,
 ) -> Plan | None:
-    """The best plan that was found of phases that are all runs in `parts`; None if none takes less than the ceiling."""
+    """The best plan that was found of phases that are all runs in `parts`; None if none takes less than the ceiling.
+
+    least_s: no plan takes less.
+    """
     units, best = len(setting.units), None
     phases, probes = units, _PROBES
     for _ in range(2):
@@ -50,7 +56,7 @@ def at_once(
         found = _best_cut(setting, finer, phases)
         plan = _together(setting, found, share) if found else None
         best = min((p for p in (best, plan) if p), key=lambda one: one.latency_s, default=None)
-        if not found or len(found) == phases:
+        if not found or len(found) == phases or (best and best.latency_s <= least_s * (1 + _SAME)):
             break
         phases, probes = len(found), 2 * _PROBES
     return best if best is not None and best.latency_s < ceiling_s else None

@@ -119,7 +119,8 @@ class PartitionSearch:
             least_s = max(self._least_moving_s(), least_busy_s(self.setting))
             if least_s >= _WORTH * ceiling_s:
                 return None, least_s >= ceiling_s * (1 - _SAME)
-            plan = at_once(self.setting, self._parts(), self.phase, self.account, ceiling_s)
+            parts = self._parts()
+            plan = at_once(self.setting, parts, self.phase, self.account, least_s=least_s, ceiling_s=ceiling_s)
         except OutOfTime:
             plan = None
         return plan, False

@@ -18,6 +18,7 @@ from typing import Literal
 
 from attnsim.errors import MappingError
 from attnsim.explore.mapper_compute import Placement, placement_on, placements_of, whole_on_arrays
+from attnsim.explore.mapper_least import Least, least_moved
 from attnsim.explore.mapper_nests import (
     Nest,
     Tile,
@@ -35,6 +36,7 @@ PhaseObjective = Literal["latency", "energy"]
 """What adds up over phases: seconds, or joules."""
 
 _EQUALS = 24
+_MANY = 100
 _SAME = 1e-12
 
 
@@ -141,6 +143,8 @@ class PhaseSearch:
         self.solved = False
         self._queue: list[tuple[float, float, int, _Candidate]] | None = None
         self._forms: tuple[Form, ...] | None = None
+        self._least: dict[int, Least] = {}
+        self._tried = 0
         self._numbers = count()
         self._open()
 
@@ -187,10 +191,11 @@ class PhaseSearch:
                 equals = account.evaluated + _EQUALS
             if bound > least or account.evaluated >= equals:
                 break
+            if self._raised(candidate, bound):
+                continue
             if candidate.placement is None:
-                assert candidate.next_ones is not None
                 self._enter(candidate.form, candidate.next_ones)
-                self._place(candidate, account)
+                self._place(candidate, account, bound)
                 continue
             try:
                 self._try(candidate, account, bound)
@@ -204,8 +209,8 @@ class PhaseSearch:
         """Of equal bounds new tiles come first, the larger ones before, as they read the buffer less often; then those
         whose first block was the cheapest."""
         assert self._queue is not None
-        area = candidate.tile.x0 * candidate.tile.y0
-        heapq.heappush(self._queue, (bound, -area if rank is None else rank, next(self._numbers), candidate))
+        rank = -_square(self.setting, candidate) if rank is None else rank
+        heapq.heappush(self._queue, (bound, rank, next(self._numbers), candidate))
 
     def _rough(self, form: Form) -> Iterator[tuple[float, Tile]]:
         """Tiles of a form with their rough bounds, the lowest first, the larger one of equals."""
@@ -213,15 +218,34 @@ class PhaseSearch:
         for cycles, tile in tiles_by_cycles(self.setting, form, self.floor_s * clock_hz):
             yield self._cost(max(cycles / clock_hz, self.floor_s), self.floor_j), tile
 
-    def _enter(self, form: Form, tiles: Iterator[tuple[float, Tile]]) -> None:
-        """Queue the next tile of a form."""
-        for bound, tile in islice(tiles, 1):
+    def _enter(self, form: Form, tiles: Iterator[tuple[float, Tile]] | None) -> None:
+        """Queue the next tile of a form, if it has not been yet."""
+        for bound, tile in islice(tiles or (), 1):
             self._push(bound, _Candidate(form=form, tile=tile, next_ones=tiles))
 
     def _cost(self, seconds: float, joules: float) -> float:
         return seconds if self.objective == "latency" else joules
 
-    def _place(self, rough: _Candidate, account: Account) -> None:
+    def _raised(self, candidate: _Candidate, bound: float) -> bool:
+        """Whether a new tile went back with a higher bound, of what it moves at least; looked at only if many tiles in
+        a row stay above the bounds of arrays, and then for all tiles of a form."""
+        best = self.best.cost(self.objective)[0] if self.best else 0.0
+        if self._tried < _MANY or candidate.rest is not None or best <= bound * (1 + _SAME):
+            return False
+        key = id(candidate.form)
+        if key not in self._least:
+            self._least[key] = least_moved(self.setting, candidate.form)
+        place = (candidate.tile.x0, candidate.tile.y0)
+        moved_s, moved_j = self._least[key].seconds[place], self._least[key].joules[place]
+        least_j = candidate.placement.energy_j if candidate.placement else self.floor_j - self.moved_j
+        least = self._cost(moved_s, moved_j + least_j)
+        if least <= bound:
+            return False
+        self._enter(candidate.form, candidate.next_ones)
+        self._push(least, replace(candidate, next_ones=None))
+        return True
+
+    def _place(self, rough: _Candidate, account: Account, bound: float) -> None:
         """Queue a tile with its placement, unless what has to stay does not fit even in the smallest blocks."""
         setting, blocks = self.setting, block_sizes(self.setting, rough.form.nest, rough.tile)
         if not stays(setting, rough.form, replace(rough.tile, x1=blocks[-1]), None, setting.capacity_bytes):
@@ -232,7 +256,7 @@ class PhaseSearch:
             placement = placements_of(self.setting, form.nest, rough.tile, form.works, least_energy=least_energy)
             least_s = max(placement.cycles / self.setting.hardware.clock_hz, self.floor_s)
             candidate = _Candidate(form=form, tile=rough.tile, placement=placement)
-            self._push(self._cost(least_s, placement.energy_j + self.moved_j), candidate)
+            self._push(max(bound, self._cost(least_s, placement.energy_j + self.moved_j)), candidate)
 
     def _try(self, candidate: _Candidate, account: Account, bound: float) -> None:
         """Look at the largest block of a new tile, and leave the others for later; else at all that are left."""
@@ -243,6 +267,7 @@ class PhaseSearch:
         if sizes is None:
             sizes = fitting_blocks(setting, form, candidate.tile, placement, account, setting.capacity_bytes)
         for number, tile in enumerate(sizes):
+            self._tried += 1
             design = design_of(setting, form, tile, placement, account, setting.capacity_bytes)
             if design is None:
                 continue
@@ -250,10 +275,20 @@ class PhaseSearch:
                 self.best = design
             if self.objective == "latency" and design.latency_s <= bound * (1 + _SAME):
                 return
-            if new:
+            if new and not form.nest.around:
                 later = replace(candidate, rest=sizes[number + 1 :])
                 self._push(bound, later, rank=design.cost(self.objective)[0])
                 return
+
+
+def _square(setting: Setting, candidate: _Candidate) -> float:
+    """Area of a tile, beside a block of partial sums the area of a square that needs as many words from outside."""
+    x0, y0 = candidate.tile.x0, candidate.tile.y0
+    if not candidate.form.nest.around or math.isinf(setting.capacity_bytes):
+        return x0 * y0
+    words = setting.capacity_bytes / (setting.hardware.word_bits / 8)
+    x = max(x0, min(words / y0, setting.step.extents[candidate.form.nest.x or ""]))
+    return (2 / (1 / x + 1 / y0)) ** 2
 
 
 def _form(setting: Setting, nest: Nest) -> tuple[Form, ...]:

@@ -171,7 +171,7 @@ def stays(setting: Setting, form: Form, tile: Tile, placement: Placement | None,
     held = _held(setting, form, sizes, tile, placement)
     if held is None:
         return False
-    behind = _behind(_demanded(form, sizes))
+    behind = _behind(demanded_of(form, sizes))
     left = capacity_bytes - sum(
         _held_bytes(setting, form, sizes, name, loop) for name, loop in held.items() if name not in behind
     )
@@ -193,14 +193,12 @@ def residency_of(
     held = _held(setting, form, sizes, tile, placement)
     if held is None:
         return setting.memory
-    demanded = _demanded(form, sizes)
+    demanded = demanded_of(form, sizes)
     behind = _behind(demanded)
     tensors = [name for name in form.accesses if name in held or name in form.roles.inputs | form.roles.outputs]
     width = len(setting.hardware.memories) + 1
     merged: list[tuple[float, Costs, tuple[Choice, ...]]] = [(0.0, (0.0,) * width, ())]
-    # Below a loop of one iteration lies the same block as below the loop around it.
-    order = form.nest.order
-    distinct = [None, *order[:1], *(loop for loop in order[1:] if sizes[loop] > 1)]
+    distinct = distinct_loops(form, sizes)
     for tensor in tensors:
         loops: Sequence[str | None] = [held[tensor]] if tensor in held else distinct
         choices = [
@@ -208,7 +206,7 @@ def residency_of(
                 tensor=tensor,
                 loop=loop,
                 held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
-                costs=costs_of(_moves(setting, form, demanded, sizes, tensor, loop), sizes, form.space.symbols, width),
+                costs=costs_of(moves_below(setting, form, sizes, tensor, loop), sizes, form.space.symbols, width),
             )
             for loop in loops
         ]
@@ -247,14 +245,14 @@ def _stays_in_array(stage: Stage, space: Space) -> bool:
 
 def _held(setting: Setting, form: Form, sizes: Sizes, tile: Tile, placement: Placement | None) -> dict[str, str] | None:
     """Tensor -> loop for everything that has to stay; None if something cannot."""
-    stay = _demanded(form, sizes).stay
+    stay = demanded_of(form, sizes).stay
     if stay is None or placement is None:
         return None if stay is None else dict(stay)
     return {**stay, **_waiting(setting, form, tile, placement, stay)}
 
 
-def _demanded(form: Form, sizes: Sizes) -> Demanded:
-    """Which loops run more than once decides it."""
+def demanded_of(form: Form, sizes: Sizes) -> Demanded:
+    """What has to stay, and what moves; which loops run more than once decides it."""
     key = frozenset(part for part in form.nest.order if sizes[part] > 1)
     if key not in form.memo:
         space = _space_with(form, sizes)
@@ -357,11 +355,10 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def _moves(
-    setting: Setting, form: Form, demanded: Demanded, sizes: Sizes, tensor: str, loop: str | None
-) -> tuple[Move, ...]:
+def moves_below(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> tuple[Move, ...]:
     """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
     once decide it."""
+    demanded = demanded_of(form, sizes)
     key = (tensor, loop)
     if key not in demanded.moves:
         uses = [use for use in demanded.uses if use.access.tensor == tensor]
@@ -370,11 +367,24 @@ def _moves(
     return demanded.moves[key]
 
 
-def _held_bytes(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> int:
-    """Bytes of a block, or of the tiles in which a tensor passes through."""
+def distinct_loops(form: Form, sizes: Sizes) -> list[str | None]:
+    """Loops below which a block may be kept, and None; below a loop of one iteration lies the same block as below the
+    loop around it."""
+    order = form.nest.order
+    return [None, *order[:1], *(loop for loop in order[1:] if sizes[loop] > 1)]
+
+
+def block_below(form: Form, tensor: str, loop: str | None) -> Block:
+    """The block of a tensor below a loop, of one tile inside no loop."""
     block = form.blocks.get((tensor, loop))
     if block is None:
         block = form.blocks[tensor, loop] = block_of(form.space, form.accesses[tensor], form.nest.order, loop)
+    return block
+
+
+def _held_bytes(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> int:
+    """Bytes of a block, or of the tiles in which a tensor passes through."""
+    block = block_below(form, tensor, loop)
     copies = 1 if loop is not None else STAGED_TILES
     return copies * round(block_words(block, sizes, form.space.symbols) * setting.hardware.word_bits / 8)
 

@@ -65,6 +65,24 @@ def test_on_the_hardware_of_flat_no_published_mapping_is_faster(seq_len: int) ->
     assert result.run.metrics.latency_s <= min(shipped(result).values()) * (1 + 1e-6)
 
 
+def test_scores_that_fit_no_buffer_pass_memory_four_times_and_little_else_does() -> None:
+    """Phases at once: the scores are written and read, the probabilities too."""
+    seq_len = 1 << 20
+    result = found(replace(FLAT, seq_len=seq_len))
+    hardware = result.run.plan.hardware
+    assert isinstance(hardware, SpatialArray)
+    scores_s = 64 * 12 * seq_len**2 * 2 / (hardware.memories["dram"].bandwidth_bytes_per_s or 1)
+    assert result.run.metrics.latency_s == pytest.approx(4 * scores_s, rel=1e-3)
+    assert result.run.metrics.latency_s < 0.975 * min(shipped(result).values())
+
+
+def test_a_product_on_a_buffer_that_is_small_keeps_a_block_of_its_sums() -> None:
+    result = found(Request(hardware="eyeriss_like", cascade="gemm", extents={"M": 512, "N": 512, "K": 512}))
+    assert result.optimal
+    assert isinstance(result.mapping, LoopNest)
+    assert "Z" in result.mapping.phases[0].keep["global_buffer"]
+
+
 def test_one_pass_on_the_hardware_of_flat_is_not_slower_than_the_published_mapping() -> None:
     result = found(replace(FLAT, cascade="attention_1pass", seq_len=1 << 14))
     assert result.run.metrics.latency_s <= shipped(result)["cascade"]

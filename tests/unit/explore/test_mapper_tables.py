@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import pytest
 
 from attnsim.explore.mapper_blocks import block_of, block_words
-from attnsim.explore.mapper_compute import least_cycles
-from attnsim.explore.mapper_nests import Tile, nests_of_segment
-from attnsim.explore.mapper_residency import form_of, sizes_of, space_of
+from attnsim.explore.mapper_compute import least_cycles, placements_of
+from attnsim.explore.mapper_least import least_moved
+from attnsim.explore.mapper_nests import Tile, block_sizes, nests_of_segment
+from attnsim.explore.mapper_residency import form_of, residency_of, sizes_of, space_of
 from attnsim.explore.mapper_rough import tiles_by_cycles, tiles_by_size
 from attnsim.explore.mapper_setting import Setting, setting_of
 from attnsim.families.spatial_array.space import tensor_words
@@ -85,3 +87,18 @@ def test_words_of_blocks_are_those_of_the_model(hardware: str, cascade: str) -> 
             inner = frozenset(nest.order[place:]) if loop is not None else frozenset[str]()
             words = block_words(block_of(form.space, access, nest.order, loop), sizes, form.space.symbols)
             assert words == tensor_words(space, access, inner)
+
+
+@pytest.mark.parametrize(("hardware", "cascade"), CASES)
+def test_no_choice_of_blocks_moves_less_than_the_bound_of_its_tile(hardware: str, cascade: str) -> None:
+    small = setting(hardware, cascade)
+    for nest in nests_of_segment(small, (0, len(small.units))):
+        form = form_of(small, nest)
+        least = least_moved(small, form)
+        for x0, y0 in list(least.seconds)[::11]:
+            placement = placements_of(small, nest, Tile(x0=x0, y0=y0), form.works, least_energy=False)
+            tiles = [Tile(x0=x0, y0=y0, x1=x1) for x1 in block_sizes(small, nest, Tile(x0=x0, y0=y0))]
+            found = [residency_of(small, form, tile, placement, small.capacity_bytes) for tile in tiles]
+            moved = [one for one in found if not isinstance(one, str)]
+            assert least.seconds[x0, y0] <= min((one.move_s for one in moved), default=math.inf) * (1 + 1e-9)
+            assert least.joules[x0, y0] <= min((one.energy_j for one in moved), default=math.inf) * (1 + 1e-9)
