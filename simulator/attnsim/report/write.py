@@ -20,7 +20,7 @@ INDEX_HEAD = """\
 Written by `make reports`, each from the numbers in the JSON file beside it; the same inputs give the same bytes.
 How fast the tool is, measured by `make bench`: [engines](performance/engine.md), [runs](performance/runs.md),
 [GPU predictions](performance/gpu.md), [NPUs with PIM](performance/npu_pim.md),
-[serving](performance/serving.md), [exploring designs](performance/explore.md),
+[serving](performance/serving.md), [exploring designs](performance/explore.md), [studies](performance/studies.md),
 [finding mappings](performance/mapping.md).
 """
 
