@@ -101,12 +101,14 @@ def measure(name: str) -> Numbers:
 
 
 def compare(name: str, problem: Problem, beside: Beside, python: str) -> Numbers:
-    """Another mapper and attnsim in turn on the same problem."""
-    asked = {**beside.asked, "started": time.time(), "calls": beside.calls}
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = _json([python, str(HERE / f"peer_{beside.peer}.py"), json.dumps(asked)], folder)
+    """Another mapper and attnsim in turn on the same problem, the least of each."""
+    runs: list[dict[str, Any]] = []
+    began = time.perf_counter()
+    while len(runs) < REPEATS and time.perf_counter() - began < LONG_S:
+        runs.append(_asked(beside, python))
+    theirs = {**runs[-1], **{what: min(run[what] for run in runs) for what in ("cold_s", "warm_s")}}
     ours = measure(name)
-    found: Numbers = {f"ours_{what}": ours[what] for what in ("cold_s", "first_s", "again_s", "latency_s")}
+    found: Numbers = {f"ours_{what}": ours[what] for what in ("cold_s", "import_s", "first_s", "again_s", "latency_s")}
     found |= {what: theirs[what] for what in ("cold_s", "warm_s", "failed", "loops") if what in theirs}
     reported_s = theirs.get("latency_s", theirs.get("cycles", 0) / 1e9)
     found |= {"latency_s": float(reported_s)} if reported_s else {}
@@ -116,6 +118,12 @@ def compare(name: str, problem: Problem, beside: Beside, python: str) -> Numbers
         f"{beside.peer}_date": datetime.now(UTC).date().isoformat(),
         **{f"{beside.key(name)}_{what}": value for what, value in found.items()},
     }
+
+
+def _asked(beside: Beside, python: str) -> dict[str, Any]:
+    asked = {**beside.asked, "started": time.time(), "calls": beside.calls}
+    with tempfile.TemporaryDirectory() as folder:
+        return _json([python, str(HERE / f"peer_{beside.peer}.py"), json.dumps(asked)], folder)
 
 
 def last_comparison(missing: set[str]) -> Numbers:
