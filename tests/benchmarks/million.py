@@ -60,18 +60,22 @@ def killed(study: Study) -> dict[str, float]:
         path, out = Path(name) / "study.yaml", Path(name) / "out"
         path.write_text(yaml.safe_dump(study.model_dump(by_alias=True, exclude_none=True)), encoding="utf-8")
         _run(path, Path(name) / "whole", None)
-        moments = []
-        for _ in range(KILLS):
-            process = subprocess.Popen(_command(path, out), stdout=subprocess.DEVNULL, start_new_session=True)
-            time.sleep(chance.uniform(*WAIT_S))
-            moments.append(process.poll() is None)
-            if moments[-1]:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        moments = [_stopped(_command(path, out), chance.uniform(*WAIT_S)) for _ in range(KILLS)]
         before = _written(out)
         _run(path, out, None)
         same = _digest(out) == _digest(Path(name) / "whole")
         return {"kills": float(sum(moments)), "kills_written": float(before), "kills_same": float(same)}
+
+
+def _stopped(command: list[str], wait_s: float) -> bool:
+    """Whether a command was still at work when it was killed after so many seconds."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    time.sleep(wait_s)
+    working = process.poll() is None
+    if working:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return working
 
 
 def _digest(out: Path) -> str:
