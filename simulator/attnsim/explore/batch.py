@@ -23,12 +23,19 @@ from attnsim.specs.hardware import Hardware, hardware_problems, load_hardware, r
 from attnsim.specs.load import files_at_rest
 from attnsim.specs.merge import Change, merged
 from attnsim.specs.overrides import Override, parse_override
+from attnsim.specs.same import Same
 from attnsim.specs.spec import problem_at
 from attnsim.specs.targets import for_target
 
 T = TypeVar("T")
-_MOST_KEPT = 1024
+_MOST_KEPT = 4096
 _SHARED = attrgetter(*(one.name for one in fields(Request) if one.name not in ("extents", "overrides")))
+
+
+_SEEN: dict[Hashable, None] = {}
+"""Overrides that have come, each with the hardware of its file."""
+_CHANGED: dict[Hashable, Hardware | None] = {}
+"""Those that came again: the hardware after each alone, None where that cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +58,10 @@ class Evaluated:
 
 @dataclass(slots=True)
 class _Desk:
-    """What the designs of one evaluation have in common; a plan that cannot be made is None.
-
-    seen: overrides of a hardware -> None; changed: those that came again -> the hardware after each alone, None where
-    that cannot be.
-    """
+    """What the designs of one evaluation have in common; a plan that cannot be made is None."""
 
     plans: dict[Hashable, Plan | None] = field(default_factory=dict)
     hardware: dict[Hashable, Hardware] = field(default_factory=dict)
-    seen: dict[Hashable, None] = field(default_factory=dict)
-    changed: dict[Hashable, Hardware | None] = field(default_factory=dict)
 
 
 def evaluate(requests: Sequence[Request], metrics: Sequence[str]) -> list[Evaluated]:
@@ -190,36 +191,37 @@ def _shared_plan(request: Request) -> Plan | None:
 def _hardware(name: str, texts: tuple[str, ...], desk: _Desk) -> Hardware:
     found = desk.hardware.get((name, texts))
     if found is None:
-        found = _merged(name, texts, desk) or read_hardware(name, [_of_hardware(text) for text in texts])
+        found = _merged(name, texts) or read_hardware(name, [_of_hardware(text) for text in texts])
         _keep(desk.hardware, (name, texts), found)
     return found
 
 
-def _merged(name: str, texts: tuple[str, ...], desk: _Desk) -> Hardware | None:
+def _merged(name: str, texts: tuple[str, ...]) -> Hardware | None:
     """The hardware put together from values that came before, None if one of them is new or they contradict."""
+    base = load_hardware(name)
     changes: list[Change] = []
     for text in texts:
-        one = _changed(name, text, desk)
+        one = _changed(name, base, text)
         if one is None:
             return None
         changes.append((_of_hardware(text).path, one))
-    found = merged(load_hardware(name), changes)
+    found = merged(base, changes)
     return None if found is None or hardware_problems(found) else found
 
 
-def _changed(name: str, text: str, desk: _Desk) -> Hardware | None:
+def _changed(name: str, base: Hardware, text: str) -> Hardware | None:
     """The hardware after one override alone, once that has come before and is right by itself."""
-    key = (name, text)
-    if key in desk.changed:
-        return desk.changed[key]
-    if key not in desk.seen:
-        _keep(desk.seen, key, None)
+    key = (Same(base), text)
+    if key in _CHANGED:
+        return _CHANGED[key]
+    if key not in _SEEN:
+        _keep(_SEEN, key, None)
         return None
     try:
         found: Hardware | None = read_hardware(name, [_of_hardware(text)])
     except AttnSimError:
         found = None
-    _keep(desk.changed, key, found)
+    _keep(_CHANGED, key, found)
     return found
 
 

@@ -22,31 +22,51 @@ def merged(base: T, changes: Sequence[Change]) -> T | None:
 
     Later changes win. The result remembers the places of `base`, not those of the overrides.
     """
-    found: Any = base
     try:
-        for path, changed in changes:
-            found = _put(found, changed, path)
+        found = _put(base, [(changed, path) for path, changed in changes])
     except LookupError:
         return None
     assert isinstance(found, type(base))
     return found
 
 
-def _put(node: Any, changed: Any, path: tuple[str, ...]) -> Any:
-    if not path:
-        return changed
-    step, rest = path[0], path[1:]
-    if type(node) is not type(changed):
-        raise LookupError(step)
+_MISSING = object()
+
+
+def _put(node: Any, changes: Sequence[tuple[Any, tuple[str, ...]]]) -> Any:
+    """A node with the values of others, each at its path below it; every block is copied once."""
+    below: dict[str, list[tuple[Any, tuple[str, ...]]]] = {}
+    for changed, path in changes:
+        if not path:
+            node, below = changed, {}
+            continue
+        if type(node) is not type(changed):
+            raise LookupError(path[0])
+        below.setdefault(path[0], []).append((changed, path[1:]))
+    if not below:
+        return node
     if isinstance(node, Spec):
-        name = _field_names(type(node))[step]
-        return node.model_copy(update={name: _put(getattr(node, name), getattr(changed, name), rest)})
+        names = _field_names(type(node))
+        return node.model_copy(
+            update={
+                names[step]: _put(
+                    getattr(node, names[step]), [(getattr(one, names[step]), rest) for one, rest in group]
+                )
+                for step, group in below.items()
+            }
+        )
     if isinstance(node, dict):
-        return {**node, step: _put(node[step] if rest else None, changed[step], rest)}
+        new = {
+            step: _put(node.get(step, _MISSING), [(one[step], rest) for one, rest in group])
+            for step, group in below.items()
+        }
+        return {**node, **new}
     if isinstance(node, list):
-        place = int(step)
-        return [*node[:place], _put(node[place], changed[place], rest), *node[place + 1 :]]
-    raise LookupError(step)
+        items = list(node)
+        for step, group in below.items():
+            items[int(step)] = _put(items[int(step)], [(one[int(step)], rest) for one, rest in group])
+        return items
+    raise LookupError(next(iter(below)))
 
 
 @cache
