@@ -91,15 +91,19 @@ def _alike(form: Form, columns: Columns) -> Iterator[NDArray[np.intp]]:
 
 def _least_of(setting: Setting, form: Form, sizes: Sizes, columns: Columns, length: int) -> Column:
     """Seconds on each memory and joules; `sizes`: of the first tile."""
-    stay = demanded_of(form, sizes).stay
+    demanded = demanded_of(form, sizes)
+    stay = demanded.stay
     total = np.zeros((len(setting.hardware.memories) + 1, length))
     if stay is None:
         return total + np.inf
     for tensor in form.accesses:
         if tensor in stay:
-            total += _moved(moves_below(setting, form, sizes, tensor, stay[tensor]), columns, form, total)
+            total += _moved(moves_below(setting, form, demanded, sizes, tensor, stay[tensor]), columns, form, total)
         elif tensor in form.roles.inputs | form.roles.outputs:
-            ways = [_way(setting, form, sizes, columns, tensor, loop, total) for loop in distinct_loops(form, sizes)]
+            moves = {
+                loop: moves_below(setting, form, demanded, sizes, tensor, loop) for loop in distinct_loops(form, sizes)
+            }
+            ways = [_way(setting, form, moves[loop], columns, tensor, loop, total) for loop in moves]
             total += np.minimum.reduce(ways)
     return total
 
@@ -107,7 +111,7 @@ def _least_of(setting: Setting, form: Form, sizes: Sizes, columns: Columns, leng
 def _way(
     setting: Setting,
     form: Form,
-    sizes: Sizes,
+    moves: Sequence[Move],
     columns: Columns,
     tensor: str,
     loop: str | None,
@@ -116,8 +120,7 @@ def _way(
     """Costs of a tensor with its block below a loop; infinite where the block alone does not fit."""
     copies = STAGED_TILES if loop is None else 1
     held = copies * _words(block_below(form, tensor, loop), columns, form, like) * setting.hardware.word_bits / 8
-    moved = _moved(moves_below(setting, form, sizes, tensor, loop), columns, form, like)
-    return np.where(held <= setting.capacity_bytes + 1, moved, np.inf)
+    return np.where(held <= setting.capacity_bytes + 1, _moved(moves, columns, form, like), np.inf)
 
 
 def _moved(moves: Sequence[Move], columns: Columns, form: Form, like: Column) -> Column:

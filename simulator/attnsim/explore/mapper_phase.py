@@ -50,7 +50,7 @@ class Account:
     evaluated: tiles with blocks whose traffic was counted; spent: those of them that the budget limits; infeasible: of
     which no choice of blocks fits; misfit: by what did not fit. deadline_s: on `time.monotonic`, infinite without a
     limit. stop_at: spent evaluations after which the present part of the search ends, None for the budget. watch: told
-    of each evaluation.
+    how many were spent.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Account:
         self.spent += 1
         self.evaluated += 1
         if self.watch:
-            self.watch(self.evaluated)
+            self.watch(self.spent)
 
     def note(self) -> None:
         """Count one evaluation that the budget does not limit."""

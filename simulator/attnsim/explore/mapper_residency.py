@@ -206,7 +206,9 @@ def residency_of(
                 tensor=tensor,
                 loop=loop,
                 held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
-                costs=costs_of(moves_below(setting, form, sizes, tensor, loop), sizes, form.space.symbols, width),
+                costs=costs_of(
+                    moves_below(setting, form, demanded, sizes, tensor, loop), sizes, form.space.symbols, width
+                ),
             )
             for loop in loops
         ]
@@ -355,10 +357,11 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def moves_below(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> tuple[Move, ...]:
+def moves_below(
+    setting: Setting, form: Form, demanded: Demanded, sizes: Sizes, tensor: str, loop: str | None
+) -> tuple[Move, ...]:
     """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
     once decide it."""
-    demanded = demanded_of(form, sizes)
     key = (tensor, loop)
     if key not in demanded.moves:
         uses = [use for use in demanded.uses if use.access.tensor == tensor]
