@@ -1,4 +1,4 @@
-"""What a tile moves at least, whatever its blocks: a bound for all tiles of a form of loops at once.
+"""What a phase moves at least, and what a tile does, whatever its blocks: bounds for all tiles of a form at once.
 
 Each tensor on its own takes the best loop of those whose block fits the buffer alone. Tiles and blocks with which the
 same loops run more than once have the same transfers, so they are computed together.
@@ -24,8 +24,10 @@ from attnsim.explore.mapper_residency import (
     distinct_loops,
     moves_below,
     sizes_of,
+    space_of,
 )
 from attnsim.explore.mapper_setting import Setting
+from attnsim.families.spatial_array.residency import block_bytes
 
 Column = NDArray[np.float64]
 Columns = Mapping[str, Column]
@@ -39,6 +41,21 @@ class Least:
 
     seconds: Mapping[tuple[int, int], float]
     joules: Mapping[tuple[int, int], float]
+
+
+def compulsory(setting: Setting, form: Form) -> tuple[float, float]:
+    """Seconds and joules in which the backing memory moves what a phase reads and leaves, each value once."""
+    hardware = setting.hardware
+    backing = hardware.memories[list(hardware.memories)[-1]]
+    space = space_of(setting, form, Tile(x0=1, y0=1))
+    whole = frozenset(loop.part for loop in space.loops)
+    word_bytes = hardware.word_bits / 8
+    read, left = (
+        sum(block_bytes(space, form.accesses[name], whole, word_bytes=word_bytes) for name in names)
+        for names in (form.roles.inputs, form.roles.outputs)
+    )
+    seconds = (read + left) / backing.bandwidth_bytes_per_s if backing.bandwidth_bytes_per_s else 0.0
+    return seconds, (read * backing.read_j + left * backing.write_j) / backing.access_bytes
 
 
 def least_moved(setting: Setting, form: Form) -> Least:
