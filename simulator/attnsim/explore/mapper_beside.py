@@ -1,8 +1,9 @@
 """Phases that run at once: a cut of the cascade whose phases share arrays and memories evenly.
 
-Each phase has an equal share of the buffer. For each run of units a few designs are kept that no other one beats in
-seconds of every array and memory; sums of these over cuts grow from the first unit to the last, and the cut whose
-busiest array or memory has least to do wins. Then the arrays of all Einsums are chosen together.
+Each phase has an equal share of the buffer, first as if every unit were a phase, then that of as many as the best cut
+has. For each run of units a few designs are kept that no other one beats in seconds of every array and memory; sums of
+these over cuts grow from the first unit to the last, and the cut whose busiest array or memory has least to do wins.
+Then the arrays of all Einsums are chosen together.
 """
 
 from __future__ import annotations
@@ -45,15 +46,16 @@ def at_once(
 
     least_s: no plan takes less.
     """
-    units, best = len(setting.units), None
-    phases, probes = units, _PROBES
+    best: Plan | None = None
+    phases, probes = len(setting.units), _PROBES
     for _ in range(2):
         share = setting.capacity_bytes / phases
         probe = _Probe(account=account, share_bytes=share, ceiling_s=ceiling_s)
         ways = _all_ways(setting, parts, phase, probe, probes)
-        cut = [design.form.nest.segment for design in _best_cut(setting, ways, phases)]
-        finer = {segment: _finer(setting, ways[segment], probe) for segment in cut}
-        found = _best_cut(setting, finer, phases)
+        cuts = _best_cuts(setting, ways, phases)
+        first = {design.form.nest.segment for design in cuts[0]} if cuts else set[Segment]()
+        finer = {segment: _finer(setting, ways[segment], probe) for segment in sorted(first)}
+        found = next(iter(_best_cuts(setting, finer, phases)), ())
         plan = _together(setting, found, share) if found else None
         best = min((p for p in (best, plan) if p), key=lambda one: one.latency_s, default=None)
         if not found or len(found) == phases or (best and best.latency_s <= least_s * (1 + _SAME)):
@@ -168,8 +170,8 @@ def _unbeaten(setting: Setting, designs: Iterable[Design]) -> list[Design]:
     return [design for _, design in kept[:_MOST_CUTS]]
 
 
-def _best_cut(setting: Setting, ways: Mapping[Segment, Sequence[Design]], most: int) -> tuple[Design, ...]:
-    """The designs of the cut into at most so many phases whose busiest array or memory has least to do."""
+def _best_cuts(setting: Setting, ways: Mapping[Segment, Sequence[Design]], most: int) -> list[tuple[Design, ...]]:
+    """Designs of cuts into at most so many phases, first that whose busiest array or memory has least to do."""
     units = len(setting.units)
     none = (0.0,) * (len(setting.hardware.arrays) + len(setting.hardware.memories))
     cuts: list[list[Cut]] = [[(none, ())]]
@@ -182,7 +184,7 @@ def _best_cut(setting: Setting, ways: Mapping[Segment, Sequence[Design]], most: 
             if len(taken) < most
         ]
         cuts.append(_fewest(grown))
-    return min(cuts[-1], key=lambda cut: max(cut[0]), default=(none, ()))[1]
+    return [taken for _, taken in cuts[-1]]
 
 
 def _fewest(cuts: Iterable[Cut]) -> list[Cut]:

@@ -1,4 +1,4 @@
-"""What a tile moves at least, whatever its blocks: a bound for all tiles of a form of loops at once.
+"""What a phase moves at least, and what a tile does, whatever its blocks: bounds for all tiles of a form at once.
 
 Each tensor on its own takes the best loop of those whose block fits the buffer alone. Tiles and blocks with which the
 same loops run more than once have the same transfers, so they are computed together.
@@ -24,8 +24,10 @@ from attnsim.explore.mapper_residency import (
     distinct_loops,
     moves_below,
     sizes_of,
+    space_of,
 )
 from attnsim.explore.mapper_setting import Setting
+from attnsim.families.spatial_array.residency import block_bytes
 
 Column = NDArray[np.float64]
 Columns = Mapping[str, Column]
@@ -39,6 +41,21 @@ class Least:
 
     seconds: Mapping[tuple[int, int], float]
     joules: Mapping[tuple[int, int], float]
+
+
+def compulsory(setting: Setting, form: Form) -> tuple[float, float]:
+    """Seconds and joules in which the backing memory moves what a phase reads and leaves, each value once."""
+    hardware = setting.hardware
+    backing = hardware.memories[list(hardware.memories)[-1]]
+    space = space_of(setting, form, Tile(x0=1, y0=1))
+    whole = frozenset(loop.part for loop in space.loops)
+    word_bytes = hardware.word_bits / 8
+    read, left = (
+        sum(block_bytes(space, form.accesses[name], whole, word_bytes=word_bytes) for name in names)
+        for names in (form.roles.inputs, form.roles.outputs)
+    )
+    seconds = (read + left) / backing.bandwidth_bytes_per_s if backing.bandwidth_bytes_per_s else 0.0
+    return seconds, (read * backing.read_j + left * backing.write_j) / backing.access_bytes
 
 
 def least_moved(setting: Setting, form: Form) -> Least:
@@ -91,15 +108,19 @@ def _alike(form: Form, columns: Columns) -> Iterator[NDArray[np.intp]]:
 
 def _least_of(setting: Setting, form: Form, sizes: Sizes, columns: Columns, length: int) -> Column:
     """Seconds on each memory and joules; `sizes`: of the first tile."""
-    stay = demanded_of(form, sizes).stay
+    demanded = demanded_of(form, sizes)
+    stay = demanded.stay
     total = np.zeros((len(setting.hardware.memories) + 1, length))
     if stay is None:
         return total + np.inf
     for tensor in form.accesses:
         if tensor in stay:
-            total += _moved(moves_below(setting, form, sizes, tensor, stay[tensor]), columns, form, total)
+            total += _moved(moves_below(setting, form, demanded, sizes, tensor, stay[tensor]), columns, form, total)
         elif tensor in form.roles.inputs | form.roles.outputs:
-            ways = [_way(setting, form, sizes, columns, tensor, loop, total) for loop in distinct_loops(form, sizes)]
+            moves = {
+                loop: moves_below(setting, form, demanded, sizes, tensor, loop) for loop in distinct_loops(form, sizes)
+            }
+            ways = [_way(setting, form, moves[loop], columns, tensor, loop, total) for loop in moves]
             total += np.minimum.reduce(ways)
     return total
 
@@ -107,7 +128,7 @@ def _least_of(setting: Setting, form: Form, sizes: Sizes, columns: Columns, leng
 def _way(
     setting: Setting,
     form: Form,
-    sizes: Sizes,
+    moves: Sequence[Move],
     columns: Columns,
     tensor: str,
     loop: str | None,
@@ -116,8 +137,7 @@ def _way(
     """Costs of a tensor with its block below a loop; infinite where the block alone does not fit."""
     copies = STAGED_TILES if loop is None else 1
     held = copies * _words(block_below(form, tensor, loop), columns, form, like) * setting.hardware.word_bits / 8
-    moved = _moved(moves_below(setting, form, sizes, tensor, loop), columns, form, like)
-    return np.where(held <= setting.capacity_bytes + 1, moved, np.inf)
+    return np.where(held <= setting.capacity_bytes + 1, _moved(moves, columns, form, like), np.inf)
 
 
 def _moved(moves: Sequence[Move], columns: Columns, form: Form, like: Column) -> Column:

@@ -18,7 +18,7 @@ from typing import Literal
 
 from attnsim.errors import MappingError
 from attnsim.explore.mapper_compute import Placement, placement_on, placements_of, whole_on_arrays
-from attnsim.explore.mapper_least import Least, least_moved
+from attnsim.explore.mapper_least import Least, compulsory, least_moved
 from attnsim.explore.mapper_nests import (
     Nest,
     Tile,
@@ -28,7 +28,7 @@ from attnsim.explore.mapper_nests import (
     nests_of_segment,
     tile_sizes,
 )
-from attnsim.explore.mapper_residency import Form, Residency, compulsory, form_of, residency_of, stays
+from attnsim.explore.mapper_residency import Form, Residency, form_of, residency_of, stays
 from attnsim.explore.mapper_rough import tiles_by_cycles
 from attnsim.explore.mapper_setting import Segment, Setting
 
@@ -50,7 +50,7 @@ class Account:
     evaluated: tiles with blocks whose traffic was counted; spent: those of them that the budget limits; infeasible: of
     which no choice of blocks fits; misfit: by what did not fit. deadline_s: on `time.monotonic`, infinite without a
     limit. stop_at: spent evaluations after which the present part of the search ends, None for the budget. watch: told
-    of each evaluation.
+    how many were spent.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Account:
         self.spent += 1
         self.evaluated += 1
         if self.watch:
-            self.watch(self.evaluated)
+            self.watch(self.spent)
 
     def note(self) -> None:
         """Count one evaluation that the budget does not limit."""
@@ -150,7 +150,7 @@ class PhaseSearch:
 
     def _open(self) -> None:
         """Find a floor under every mapping of the phase, without looking at one."""
-        first = next(self.each_form(), None)
+        first = next(self.each_form(bare=True), None)
         if first is None:
             self.floor_s, self.floor_j, self.solved = math.inf, math.inf, True
             return
@@ -159,9 +159,10 @@ class PhaseSearch:
         self.busy_s = _least_s(self.setting, self.segment)
         self.floor_s = max(self.moved_s, self.busy_s)
 
-    def each_form(self) -> Iterator[Form]:
+    def each_form(self, *, bare: bool = False) -> Iterator[Form]:
         """Forms of loops that the model accepts, one after the other."""
-        return (form for nest in nests_of_segment(self.setting, self.segment) for form in _form(self.setting, nest))
+        nests = nests_of_segment(self.setting, self.segment)
+        return (form for nest in nests for form in _form(self.setting, nest, bare=bare))
 
     def forms(self) -> tuple[Form, ...]:
         """Every form of loops that the model accepts."""
@@ -291,10 +292,10 @@ def _square(setting: Setting, candidate: _Candidate) -> float:
     return (2 / (1 / x + 1 / y0)) ** 2
 
 
-def _form(setting: Setting, nest: Nest) -> tuple[Form, ...]:
+def _form(setting: Setting, nest: Nest, *, bare: bool = False) -> tuple[Form, ...]:
     """The form of a nest; none if the model refuses it."""
     try:
-        return (form_of(setting, nest),)
+        return (form_of(setting, nest, bare=bare),)
     except MappingError:
         return ()
 

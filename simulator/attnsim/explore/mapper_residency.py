@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import product
 from operator import le
 
@@ -22,7 +23,6 @@ from attnsim.families.spatial_array.capacity import accesses_by_tensor
 from attnsim.families.spatial_array.residency import (
     Tensors,
     Use,
-    block_bytes,
     nest_uses,
     nests_of,
     tensor_roles,
@@ -92,12 +92,15 @@ class Form:
     blocks: dict[tuple[str, str | None], Block] = field(default_factory=dict)
 
 
-def form_of(setting: Setting, nest: Nest) -> Form:
-    """The form of a nest; sizes of tiles do not matter."""
+def form_of(setting: Setting, nest: Nest, *, bare: bool = False) -> Form:
+    """The form of a nest; sizes of tiles do not matter. bare: without what stages do, for `compulsory` alone."""
     tile = Tile(x0=1, y0=1)
     phase, einsums = _bare_phase(setting, nest, tile), setting.einsums(nest.segment)
     space, _ = build_space(setting.cascade, einsums, setting.step.extents, phase, setting.hardware, pad=True)
-    stages = build_stages(setting.cascade, space, phase, setting.assumed, setting.hardware)
+    if bare:
+        stages = tuple(_idle_stage(einsum) for einsum in einsums)
+    else:
+        stages = build_stages(setting.cascade, space, phase, setting.assumed, setting.hardware)
     return Form(
         nest=nest,
         phase=phase,
@@ -106,6 +109,22 @@ def form_of(setting: Setting, nest: Nest) -> Form:
         stages=stages,
         roles=tensor_roles(setting.cascade, stages),
         accesses=accesses_by_tensor(stages),
+    )
+
+
+def _idle_stage(einsum: Einsum) -> Stage:
+    """A stage of which only the Einsum means anything: to build a stage takes most of the time of a form."""
+    nothing = Fraction(0)
+    return Stage(
+        einsum=einsum,
+        array="",
+        cycles=nothing,
+        occupancy=nothing,
+        each=frozenset(),
+        late=False,
+        points=0,
+        actions={},
+        results=0,
     )
 
 
@@ -206,7 +225,9 @@ def residency_of(
                 tensor=tensor,
                 loop=loop,
                 held_bytes=_held_bytes(setting, form, sizes, tensor, loop),
-                costs=costs_of(moves_below(setting, form, sizes, tensor, loop), sizes, form.space.symbols, width),
+                costs=costs_of(
+                    moves_below(setting, form, demanded, sizes, tensor, loop), sizes, form.space.symbols, width
+                ),
             )
             for loop in loops
         ]
@@ -355,10 +376,11 @@ def _is_read_again(name: str, einsums: Mapping[str, Einsum], form: Form, long: f
     return any(after & {a.tensor for a in e.inputs if a.tensor != name} for e in readers)
 
 
-def moves_below(setting: Setting, form: Form, sizes: Sizes, tensor: str, loop: str | None) -> tuple[Move, ...]:
+def moves_below(
+    setting: Setting, form: Form, demanded: Demanded, sizes: Sizes, tensor: str, loop: str | None
+) -> tuple[Move, ...]:
     """What moves of a tensor whose block is kept below a loop, or which passes through; the loops that run more than
     once decide it."""
-    demanded = demanded_of(form, sizes)
     key = (tensor, loop)
     if key not in demanded.moves:
         uses = [use for use in demanded.uses if use.access.tensor == tensor]
@@ -416,21 +438,6 @@ def _merge(
 
 def _no_worse(first: Costs, second: Costs) -> bool:
     return all(map(le, first, second))
-
-
-def compulsory(setting: Setting, form: Form) -> tuple[float, float]:
-    """Seconds and joules in which the backing memory moves what a phase reads and leaves, each value once."""
-    hardware = setting.hardware
-    backing = hardware.memories[list(hardware.memories)[-1]]
-    space = space_of(setting, form, Tile(x0=1, y0=1))
-    whole = frozenset(loop.part for loop in space.loops)
-    word_bytes = hardware.word_bits / 8
-    read, left = (
-        sum(block_bytes(space, form.accesses[name], whole, word_bytes=word_bytes) for name in names)
-        for names in (form.roles.inputs, form.roles.outputs)
-    )
-    seconds = (read + left) / backing.bandwidth_bytes_per_s if backing.bandwidth_bytes_per_s else 0.0
-    return seconds, (read * backing.read_j + left * backing.write_j) / backing.access_bytes
 
 
 def phase_of(
