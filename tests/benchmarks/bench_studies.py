@@ -31,8 +31,8 @@ from attnsim.explore.sweep import signs_of
 from attnsim.specs.study import Study, load_study
 
 REPORTS = Path(__file__).parents[2] / "reports" / "performance"
-REPEATS = 3
-DESIGNS = 60_000
+REPEATS = 2
+DESIGNS = 120_000
 """So many that starting processes, about a second, is little beside them."""
 BATCH = 256
 SHARE = 0.05
@@ -44,7 +44,7 @@ BANDWIDTH = "hardware.memories.dram.bandwidth"
 
 def main() -> None:
     """Measure and write the report."""
-    steps = {"from": "50 GB/s", "to": "800 GB/s", "steps": 40}
+    steps = {"from": "50 GB/s", "to": "800 GB/s", "steps": 200}
     numbers = {
         **scaling(),
         **million(study_of(vary={**_arrays(), **VARIED})),

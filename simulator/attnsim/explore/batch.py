@@ -21,7 +21,7 @@ from attnsim.pipeline import TARGETS, Plan, Request, Run, family_of, make_plan, 
 from attnsim.results import run_json
 from attnsim.specs.hardware import Hardware, hardware_problems, load_hardware, read_hardware
 from attnsim.specs.load import files_at_rest
-from attnsim.specs.merge import Change, merged
+from attnsim.specs.merge import Change, changed, merged
 from attnsim.specs.overrides import Override, parse_override
 from attnsim.specs.same import Same
 from attnsim.specs.spec import problem_at
@@ -32,10 +32,8 @@ _MOST_KEPT = 4096
 _SHARED = attrgetter(*(one.name for one in fields(Request) if one.name not in ("extents", "overrides")))
 
 
-_SEEN: dict[Hashable, None] = {}
-"""Overrides that have come, each with the hardware of its file."""
 _CHANGED: dict[Hashable, Hardware | None] = {}
-"""Those that came again: the hardware after each alone, None where that cannot be."""
+"""Overrides with the hardware of their file: the hardware after each alone, None where that cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,19 +208,19 @@ def _merged(name: str, texts: tuple[str, ...]) -> Hardware | None:
 
 
 def _changed(name: str, base: Hardware, text: str) -> Hardware | None:
-    """The hardware after one override alone, once that has come before and is right by itself."""
+    """The hardware after one override alone, None if it is wrong by itself."""
     key = (Same(base), text)
-    if key in _CHANGED:
-        return _CHANGED[key]
-    if key not in _SEEN:
-        _keep(_SEEN, key, None)
-        return None
+    if key not in _CHANGED:
+        override = _of_hardware(text)
+        _keep(_CHANGED, key, changed(base, override) or _read(name, override))
+    return _CHANGED[key]
+
+
+def _read(name: str, override: Override) -> Hardware | None:
     try:
-        found: Hardware | None = read_hardware(name, [_of_hardware(text)])
+        return read_hardware(name, [override])
     except AttnSimError:
-        found = None
-    _keep(_CHANGED, key, found)
-    return found
+        return None
 
 
 def _keep(kept: dict[Hashable, T], key: Hashable, value: T) -> None:

@@ -5,6 +5,7 @@ All through the interface of `concurrent.futures`. What cannot go on ends with a
 
 from __future__ import annotations
 
+import atexit
 import logging
 import multiprocessing
 import os
@@ -172,7 +173,9 @@ def _interrupts_left_to_this_process() -> Iterator[None]:
 
 
 def _watch_parent() -> None:
-    """End this worker when the process that started it is gone, killed perhaps."""
+    """End this worker when the process that started it is gone, killed perhaps; at the end do not put away all that
+    it remembers, which takes seconds."""
+    atexit.register(os._exit, 0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

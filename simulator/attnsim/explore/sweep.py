@@ -109,9 +109,21 @@ def _blocks_left(store: Store, total: int, batch: int) -> Iterator[tuple[int, in
         first += count
 
 
+_SPACES: dict[str, Space] = {}
+
+
+def space_of(study: Study) -> Space:
+    """The space of a study; that of the last one is remembered, which comes to a worker again with every block."""
+    key = study.model_dump_json()
+    if key not in _SPACES:
+        _SPACES.clear()
+        _SPACES[key] = Space(study)
+    return _SPACES[key]
+
+
 def judge_block(study: Study, first: int, count: int) -> Rows:
     """Judge the designs of a block of numbers; what runs on workers."""
-    space = Space(study)
+    space = space_of(study)
     designs = [(number, design) for number in range(first, first + count) if (design := space.design(number))]
     judged = judge(space, [design for _, design in designs])
     return [(number, design, one) for (number, design), one in zip(designs, judged, strict=True)]

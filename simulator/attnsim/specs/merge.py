@@ -10,11 +10,78 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+from pydantic import ValidationError, create_model
+
+from attnsim.errors import SpecError
+from attnsim.specs.overrides import Override, apply_overrides
 from attnsim.specs.spec import FileSpec, Spec
+from attnsim.specs.yaml_nodes import Node, child_of, plain
 
 T = TypeVar("T", bound=FileSpec)
 Change = tuple[tuple[str, ...], FileSpec]
 """The path of an override inside the file, and the spec after it alone."""
+
+
+def changed(base: T, override: Override) -> T | None:
+    """The spec after an override, of which only the field with the value is read; None where that does not do.
+
+    That is for values that are wrong, and for specs that were read from no file.
+    """
+    depth = _depth(base, override.path)
+    node = _node_at(base._origin.root, override.path[:depth])
+    rest = override.path[depth:]
+    if depth == 0 or (node is None and rest):
+        return None
+    try:
+        given = apply_overrides(node, [Override(path=rest, value=override.value, text="")]) if node and rest else None
+        found: T = _with_field(base, override.path[:depth], given or override.value)
+    except (SpecError, ValidationError, LookupError):
+        return None
+    return found
+
+
+def _depth(node: Any, path: tuple[str, ...]) -> int:
+    """Steps of a path to the field of the innermost block that it leads through; 0 if there is none."""
+    depth = 0
+    for place, step in enumerate(path):
+        if isinstance(node, Spec) and step in _field_names(type(node)):
+            depth = place + 1
+            node = getattr(node, _field_names(type(node))[step])
+        elif isinstance(node, dict) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            return 0 if isinstance(node, Spec) else depth
+    return depth
+
+
+def _node_at(node: Node | None, path: Sequence[str]) -> Node | None:
+    for step in path:
+        node = child_of(node, step) if node is not None else None
+    return node
+
+
+def _with_field(node: Any, path: tuple[str, ...], given: Node) -> Any:
+    """A block with the field at the end of a path read from a node."""
+    step, rest = path[0], path[1:]
+    if isinstance(node, Spec):
+        name = _field_names(type(node))[step]
+        if not rest:
+            return node.model_copy(update={name: getattr(_alone(type(node), name)(**{step: plain(given)}), name)})
+        return node.model_copy(update={name: _with_field(getattr(node, name), rest, given)})
+    if isinstance(node, dict):
+        return {**node, step: _with_field(node[step], rest, given)}
+    place = int(step)
+    return [*node[:place], _with_field(node[place], rest, given), *node[place + 1 :]]
+
+
+@cache
+def _alone(kind: type[Spec], name: str) -> type[Spec]:
+    """A block with one of the fields of another."""
+    field = kind.model_fields[name]
+    fields: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model(f"{kind.__name__}Of{name}", __base__=Spec, **fields)
 
 
 def merged(base: T, changes: Sequence[Change]) -> T | None:
