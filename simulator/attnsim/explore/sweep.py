@@ -6,6 +6,7 @@ same parts.
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,9 +25,10 @@ from attnsim.explore.store import NUMBER, REASON, Store, frames_of
 from attnsim.specs.study import Study
 
 BATCH = 512
-AHEAD = 2
+AHEAD = 4
 """Batches that wait for each worker, so that none stands still."""
 Rows = list[tuple[int, Design, Judged]]
+Verdict = tuple[int, tuple[float | None, ...], str]
 
 
 class Progress:
@@ -122,11 +124,31 @@ def space_of(study: Study) -> Space:
 
 
 def judge_block(study: Study, first: int, count: int) -> Rows:
-    """Judge the designs of a block of numbers; what runs on workers."""
+    """Judge the designs of a block of numbers."""
     space = space_of(study)
     designs = [(number, design) for number in range(first, first + count) if (design := space.design(number))]
     judged = judge(space, [design for _, design in designs])
     return [(number, design, one) for (number, design), one in zip(designs, judged, strict=True)]
+
+
+def judge_far(study: Study, first: int, count: int) -> bytes:
+    """`judge_block` on a worker: pickled, number, metrics and why it is not feasible, of each design.
+
+    Nothing more travels, and as bytes, which an executor passes on without a look at what is in them.
+    """
+    rows = judge_block(study, first, count)
+    return pickle.dumps([(number, judged.values, judged.infeasible) for number, _, judged in rows])
+
+
+def _arrived(study: Study, found: bytes) -> Rows:
+    """Rows of what a worker found."""
+    space = space_of(study)
+    verdicts: list[Verdict] = pickle.loads(found)
+    return [
+        (number, design, Judged(values=values, infeasible=why))
+        for number, values, why in verdicts
+        if (design := space.design(number)) is not None
+    ]
 
 
 def _serial(study: Study, blocks: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int, Rows]]:
@@ -138,15 +160,15 @@ def _parallel(
     study: Study, blocks: Iterator[tuple[int, int]], executor: Executor, workers: int
 ) -> Iterator[tuple[int, int, Rows]]:
     """Keep every worker supplied; blocks are handed on as they end."""
-    waiting: dict[Future[Rows], tuple[int, int]] = {}
+    waiting: dict[Future[bytes], tuple[int, int]] = {}
     while True:
         for block in islice(blocks, AHEAD * workers - len(waiting)):
-            waiting[executor.submit(judge_block, study, *block)] = block
+            waiting[executor.submit(judge_far, study, *block)] = block
         if not waiting:
             return
         for future in first_done(executor, waiting):
             first, count = waiting.pop(future)
-            yield first, count, future.result()
+            yield first, count, _arrived(study, future.result())
 
 
 def _take_up(store: Store, progress: Progress) -> None:
