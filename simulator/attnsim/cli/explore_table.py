@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from attnsim.cli.tables import LEAST_WIDTH, render, table
 from attnsim.explore.results import Results
+from attnsim.explore.space import labels
 from attnsim.explore.store import NUMBER
 from attnsim.specs.study import limits_of
 
@@ -23,7 +23,7 @@ def front_table(results: Results, folder: Path) -> str:
         [str(row[NUMBER]), *(str(row[path]) for path in paths), *(_number(row[name]) for name in shown)]
         for row in results.front[:MOST_ROWS]
     ]
-    headings = ("design", *short(paths), *shown)
+    headings = ("design", *labels(paths), *shown)
     width = sum(max(map(len, column)) + 2 for column in zip(headings, *rows, strict=True))
     cut = [f"and {len(results.front) - MOST_ROWS} more"] if len(results.front) > MOST_ROWS else []
     front = table(headings, rows, left=())
@@ -34,17 +34,6 @@ def front_table(results: Results, folder: Path) -> str:
 
 def _number(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, int | float) else ""
-
-
-def short(paths: Sequence[str]) -> list[str]:
-    """The last steps of paths, as many as tell them apart."""
-    steps = [path.split(".") for path in paths]
-    found = []
-    for own in steps:
-        alike = [other for other in steps if other != own]
-        count = next((n for n in range(1, len(own)) if all(o[-n:] != own[-n:] for o in alike)), len(own))
-        found.append(".".join(own[-count:]))
-    return found
 
 
 def _reasons(results: Results) -> list[str]:

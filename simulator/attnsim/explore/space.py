@@ -171,3 +171,14 @@ def _path_problem(study: Study, path: str) -> Problem | None:
 def described(design: Design, paths: Sequence[str]) -> str:
     """A design in words, for tables and messages."""
     return ", ".join(f"{path.rpartition('.')[2]}={text_of(design[path])}" for path in paths)
+
+
+def labels(paths: Sequence[str]) -> tuple[str, ...]:
+    """The last steps of paths, as many as tell them apart; a position in a list never stands alone."""
+    found = []
+    for path in paths:
+        steps = path.split(".")
+        least = 2 if steps[-1].isdecimal() else 1
+        ends = [".".join(steps[-count:]) for count in range(min(least, len(steps)), len(steps) + 1)]
+        found.append(next(end for end in ends if sum(f".{other}".endswith(f".{end}") for other in paths) == 1))
+    return tuple(found)

@@ -11,11 +11,11 @@ from SALib.sample import sobol as sobol_sample
 
 from attnsim.explore.evaluate import Judged
 from attnsim.explore.results import read_results
-from attnsim.explore.space import Design, Space
+from attnsim.explore.space import Design, Space, labels
 from attnsim.explore.store import Store
 from attnsim.explore.sweep import Rows
 from attnsim.report.study import figures, page, tables_of
-from attnsim.report.study.designs import labels, read_designs
+from attnsim.report.study.designs import read_designs
 from attnsim.report.study.shares import shares_of
 from attnsim.report.tables import Tables, dumps, number, only
 from attnsim.specs.load import load_text
@@ -126,3 +126,4 @@ def test_a_page_shows_every_figure_and_is_the_same_every_time(tmp_path: Path) ->
 def test_labels_are_the_last_steps_that_tell_paths_apart() -> None:
     paths = ("system.pools.model.devices", "system.pools.memory.devices", "batch", "mapping.launches.0.tiles.4.m")
     assert labels(paths) == ("model.devices", "memory.devices", "batch", "m")
+    assert labels(("hardware.arrays.array_2d.shape.0", "batch")) == ("shape.0", "batch")

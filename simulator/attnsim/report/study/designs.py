@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attnsim.explore.results import Results, design_number
-from attnsim.explore.space import text_of
+from attnsim.explore.space import labels, text_of
 from attnsim.explore.store import NUMBER, REASON, frames_of
 from attnsim.specs.study import Study, values_of
 
@@ -131,14 +131,3 @@ def _by_number(text: str) -> tuple[float, str]:
         return float(head), text
     except ValueError:
         return 0.0, text
-
-
-def labels(paths: Sequence[str]) -> tuple[str, ...]:
-    """The last steps of paths, as many as tell them apart."""
-    found = []
-    for path in paths:
-        steps = path.split(".")
-        counts = range(1, len(steps) + 1)
-        ends = (".".join(steps[-count:]) for count in counts)
-        found.append(next(end for end in ends if sum(f".{other}".endswith(f".{end}") for other in paths) == 1))
-    return tuple(found)

@@ -9,8 +9,10 @@ from attnsim.report.markdown import sentence, short, table
 from attnsim.report.tables import Row, Tables, number, select, text
 
 MOST_ROWS = 40
+MOST_VALUES = 24
 _FRONT = """\
-Designs that no other one beats: none is at least as good in every objective and better in one."""
+Designs that no other one beats: none is at least as good in every objective and better in one. Of
+designs that are equal in all of them the first stands for the others."""
 _COSTS = """\
 The best that is left of an objective when a value is fixed and all else is free, over the best of all: 1 is a value
 that costs nothing, a value that is missing makes every design infeasible.
@@ -51,7 +53,7 @@ def _head(tables: Tables, _figure: Figure) -> list[str]:
     facts += [f"Bounds: {study['bounds']}."] if study["bounds"] else []
     facts += [f"A front for each {study['each']}."] if study["each"] else []
     parameters = [
-        [f"`{path['path']}`", ", ".join(text(row, "value") for row in select(tables["values"], path=path["path"]))]
+        [f"`{path['path']}`", _listed([text(row, "value") for row in select(tables["values"], path=path["path"])])]
         for path in tables["paths"]
     ]
     told = [_wrapped(sentence(text(study, "notes"))), ""] if study["notes"] else []
@@ -97,6 +99,20 @@ def _front(tables: Tables, figure: Figure) -> list[str]:
     ]
 
 
+def _listed(values: Sequence[str]) -> str:
+    """Values in words: all of them, or the ends of many."""
+    if len(values) <= MOST_VALUES:
+        return ", ".join(values)
+    return f"{len(values):,} values from {values[0]} to {values[-1]}"
+
+
+def _some(rows: Sequence[Row]) -> list[Row]:
+    """Rows evenly from the first to the last, all of them if they are few."""
+    if len(rows) <= MOST_VALUES:
+        return list(rows)
+    return [rows[round(place * (len(rows) - 1) / (MOST_VALUES - 1))] for place in range(MOST_VALUES)]
+
+
 def _numbers(row: Row, objectives: Sequence[str]) -> list[str]:
     return [f"{number(row, name):.4g}" for name in objectives]
 
@@ -117,7 +133,7 @@ def _costs(tables: Tables, _figure: Figure) -> list[str]:
 def _cost_table(tables: Tables, columns: Sequence[tuple[str, str, str]]) -> str:
     labels = {text(path, "path"): text(path, "label") for path in tables["paths"]}
     found = {(row["path"], row["value"], row["group"], row["objective"]): row for row in tables["costs"]}
-    keys = dict.fromkeys((text(row, "path"), text(row, "value")) for row in tables["values"])
+    keys = [(path, text(row, "value")) for path in labels for row in _some(list(select(tables["values"], path=path)))]
     with_cost = {(row["path"], row["value"]) for row in tables["costs"]}
     rows = [
         [labels[path], value, *(_ratio(found.get((path, value, group, name))) for _, group, name in columns)]
