@@ -4,6 +4,8 @@ with times that the test chooses.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,3 +131,41 @@ def _costs(period: Callable[[int, int, int, int], int]) -> SimpleNamespace:
 
 def _device() -> SimpleNamespace:
     return SimpleNamespace(plan=SimpleNamespace(hardware=SimpleNamespace(name="none")), static_w=0.0, trust={})
+
+
+CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def require_page(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[Path, str], None]:
+    """A check that the commands of a page print what its console blocks say, beside the files that it gives.
+
+    The kind is the word that marks a file: a block of YAML begins with `# kind: name`. `--update-golden` writes what
+    the commands print now.
+    """
+    from attnsim.cli import main
+
+    def replay(block: str) -> str:
+        told = ""
+        for command in (line for line in block.splitlines() if line.startswith("$ attnsim ")):
+            main(shlex.split(command)[2:])
+            shown = capsys.readouterr()
+            told += f"{command}\n{shown.out}{shown.err}"
+        return f"```console\n{told}```"
+
+    def check(path: Path, kind: str) -> None:
+        page = path.read_text(encoding="utf-8")
+        for name, text in re.findall(rf"```yaml\n# {kind}: (\S+)\n(.*?)```", page, re.DOTALL):
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        replayed = CONSOLE.sub(lambda match: replay(match[1]), page)
+        if request.config.getoption("--update-golden"):
+            path.write_text(replayed, encoding="utf-8")
+        assert replayed == path.read_text(encoding="utf-8")
+
+    return check

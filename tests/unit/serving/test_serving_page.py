@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from attnsim.cli import main
 from attnsim.serving.asked import IterationRequest, ServeRequest
 from attnsim.serving.outcome import Outcome
 from attnsim.serving.results import iteration_json, request_table
@@ -22,40 +21,14 @@ from attnsim.specs import system
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "serving.md"
-FILE = re.compile(r"```yaml\n# file: (\S+)\n(.*?)```", re.DOTALL)
-CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 SPECS: tuple[type[BaseModel], ...] = (
     *(system.System, system.Pool, system.Layers, system.Offloading),
     *(system.Prefill, system.Kv, system.Schedule, system.Kernels),
 )
 
 
-def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
-    main(shlex.split(command)[1:])
-    shown = capsys.readouterr()
-    return shown.out + shown.err
-
-
-def replay(block: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """A console block with what its command prints now."""
-    command = block.splitlines()[0]
-    return f"{command}\n{printed(command.removeprefix('$ '), capsys)}"
-
-
-def test_the_page_prints_what_it_says(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    for name, text in FILE.findall(page):
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    replayed = CONSOLE.sub(lambda match: f"```console\n{replay(match[1], capsys)}```", page)
-    if request.config.getoption("--update-golden"):
-        PAGE.write_text(replayed, encoding="utf-8")
-    assert replayed == PAGE.read_text(encoding="utf-8")
+def test_the_page_prints_what_it_says(require_page: Callable[[Path, str], None]) -> None:
+    require_page(PAGE, "file")
 
 
 def names_of(heading: str) -> set[str]:
