@@ -12,8 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from attnsim.explore.batch import evaluate
-from attnsim.pipeline import Request
+from attnsim.explore.batch import evaluate, metric_at, reason
+from attnsim.mapping.infeasible import Infeasible
+from attnsim.pipeline import Request, simulate
+from attnsim.results import run_json
 
 METRICS = ("latency_s", "energy_j.total", "area_m2", "utilization.array_2d", "utilization.dram", "bytes.global_buffer")
 BASES = {
@@ -63,7 +65,12 @@ def test_what_was_simulated_before_changes_no_number(base: str) -> None:
 
 
 def alone(request: Request) -> list[float | str | None]:
-    return values_of([request])[0]
+    """A plain run, which sees no other hardware than its own."""
+    run = simulate(request)
+    if isinstance(run, Infeasible):
+        return [*(None for _ in METRICS), reason(run)]
+    document = run_json(run)
+    return [*(metric_at(document, metric) for metric in METRICS), ""]
 
 
 if __name__ == "__main__":
